@@ -1,0 +1,268 @@
+"""The log store as far as Overview and Sources need it: is it there, what does the index hold, counts.
+
+The official client (the 8 line, which speaks to servers 8 and 9) builds the requests. Its transport is
+given a node of ours, so that every request has a total deadline and runs behind the breaker; answers are
+decoded from the bytes into typed structs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
+from elastic_transport._node import NodeApiResponse  # the return type of a node is not exported
+from elasticsearch import Elasticsearch as Client
+from elasticsearch import exceptions
+
+from collectors.cache import AnswerCache, Kept
+from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
+from collectors.http import HttpAnswer, HttpSource
+from collectors.span import Span
+from settings import Elasticsearch as ElasticsearchSettings
+
+T = TypeVar("T")
+
+
+class ServerVersion(msgspec.Struct):
+    """Version part of ``GET /``."""
+
+    number: str = ""
+    build_flavor: str = ""
+
+
+class Info(msgspec.Struct):
+    """``GET /``."""
+
+    cluster_name: str = ""
+    version: ServerVersion = msgspec.field(default_factory=ServerVersion)
+
+
+class ClusterHealth(msgspec.Struct):
+    """``GET /_cluster/health``: ``green``, ``yellow`` or ``red``."""
+
+    status: str
+    number_of_nodes: int = 0
+    unassigned_shards: int = 0
+
+
+class Shards(msgspec.Struct):
+    """How many shards answered."""
+
+    total: int = 0
+    successful: int = 0
+    failed: int = 0
+
+
+class CountAnswer(msgspec.Struct):
+    """``_count``."""
+
+    count: int
+    shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
+
+
+class Bucket(msgspec.Struct):
+    """One value of a terms aggregation."""
+
+    key: str | int | float | bool
+    doc_count: int
+
+
+class Terms(msgspec.Struct):
+    """A terms aggregation."""
+
+    buckets: list[Bucket] = []
+
+
+class LevelsAggregations(msgspec.Struct):
+    """The aggregations of :meth:`Elasticsearch.levels`."""
+
+    levels: Terms = msgspec.field(default_factory=Terms)
+
+
+class LevelsAnswer(msgspec.Struct):
+    """The answer of :meth:`Elasticsearch.levels`."""
+
+    timed_out: bool = False
+    shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
+    aggregations: LevelsAggregations = msgspec.field(default_factory=LevelsAggregations)
+
+
+class Elasticsearch:
+    """The logs of one environment.
+
+    Args:
+        environment: Key of the environment.
+        settings: Where the store is and which index holds the lines.
+        cache: Where answers are kept.
+    """
+
+    def __init__(self, environment: str, settings: ElasticsearchSettings, cache: AnswerCache) -> None:
+        self.environment = environment
+        self.settings = settings
+        self._cache = cache
+        headers = {}
+        if settings.api_key is not None:
+            headers["Authorization"] = f"ApiKey {settings.api_key.get_secret_value()}"
+        self.source = HttpSource(environment, "elasticsearch", settings, headers=headers)
+        parts = urlsplit(settings.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        node = NodeConfig(
+            parts.scheme, parts.hostname or "", port, path_prefix=parts.path, _extras={"source": self.source}
+        )
+        # One node and no retries here: deadline, repetition and breaker are the source's own.
+        self._client = Client([node], node_class=_Node, max_retries=0, dead_node_backoff_factor=0)
+
+    def info(self) -> Info:
+        """Name of the cluster and version of the server.
+
+        Raises:
+            SourceError: No usable answer.
+        """
+        return self._ask(Info, lambda: self._client.info())
+
+    def health(self) -> ClusterHealth:
+        """Health of the cluster.
+
+        Raises:
+            SourceError: No usable answer.
+        """
+        return self._ask(ClusterHealth, lambda: self._client.cluster.health())
+
+    def documents(self) -> int:
+        """How many lines the index pattern holds; 0 where it matches no index.
+
+        Raises:
+            SourceError: No usable answer.
+        """
+        call = self._client.count
+        return self._ask(
+            CountAnswer, lambda: call(index=self.settings.index, allow_no_indices=True, ignore_unavailable=True)
+        ).count
+
+    def levels(self, span: Span) -> Kept[dict[str, int]]:
+        """Lines by level within a span: level → number.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+
+        def load() -> dict[str, int]:
+            window = {"range": {"@timestamp": {"gte": span.start.isoformat(), "lte": span.end.isoformat()}}}
+            answer = self._ask(
+                LevelsAnswer,
+                lambda: self._client.search(
+                    index=self.settings.index,
+                    allow_no_indices=True,
+                    ignore_unavailable=True,
+                    size=0,
+                    track_total_hits=False,
+                    timeout=f"{int(self.settings.deadline * 1000)}ms",
+                    query=window,
+                    aggs={"levels": {"terms": {"field": "level", "size": 10}}},
+                ),
+            )
+            if answer.timed_out or answer.shards.failed:
+                raise self.source.bad_answer(
+                    f"answered in part only ({answer.shards.failed} of {answer.shards.total} shards failed)",
+                    hint="Look at the health of the cluster.",
+                    trips=False,
+                )
+            return {str(bucket.key): bucket.doc_count for bucket in answer.aggregations.levels.buckets}
+
+        view = (self.environment, "elasticsearch", "levels", span.seconds, span.live or span.start)
+        return self._cache.get(view, (span.start, span.end), load)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+        self.source.close()
+
+    def _ask(self, shape: type[T], call: Any) -> T:
+        """Run a method of the official client and decode the bytes of its answer.
+
+        The client checks that the server is an Elasticsearch and raises its own errors; both become a
+        ``SourceError`` here.
+        """
+        try:
+            answer = call()
+        except SourceError:
+            raise
+        except ELASTIC_ERRORS as error:
+            raise map_elastic_error(self.source, error) from error
+        return convert(self.source, answer.body, shape)
+
+
+def convert(source: HttpSource, body: Any, shape: type[T]) -> T:
+    """Typed structs from the plain objects that the official client decoded.
+
+    Raises:
+        BadAnswer: The body is not of this shape; it names the path.
+    """
+    try:
+        return msgspec.convert(body, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise source.bad_answer(f"answered in an unexpected form: {error}") from None
+
+
+ELASTIC_ERRORS = (exceptions.ApiError, exceptions.TransportError, exceptions.UnsupportedProductError)
+"""The roots of all exceptions that the official client and its transport raise; a test proves it."""
+
+_ELASTIC_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] = (
+    (exceptions.AuthenticationException, Denied, "asked for credentials (401)", "Check the sign-in of this source."),
+    (exceptions.AuthorizationException, Denied, "refused the credentials (403)", "The console needs read and monitor."),
+    (exceptions.UnsupportedProductError, BadAnswer, "is not an Elasticsearch", "Check the address."),
+    (exceptions.ConnectionTimeout, TimedOut, "did not answer in time", "Look at the health of the cluster."),
+    (exceptions.ConnectionError, Unreachable, "cannot be reached", "Check that it runs, and its address."),
+    (exceptions.SerializationError, BadAnswer, "answered with something that is not JSON", "Check the address."),
+    (exceptions.ApiError, BadAnswer, "answered with an error", "Its words are behind the info button."),
+    (exceptions.TransportError, Unreachable, "cannot be asked", "Check the address in the settings file."),
+)  # fmt: skip
+
+
+def map_elastic_error(source: HttpSource, error: Exception) -> SourceError:
+    """The :class:`SourceError` for an exception of the official client; the most specific row wins."""
+    for exception, kind, what, hint in _ELASTIC_ERRORS:
+        if isinstance(error, exception):
+            status = error.meta.status if isinstance(error, exceptions.ApiError) else 0
+            if status in (429, 503):
+                return Overloaded(source.name, source.address, f"is overloaded ({status})", hint=hint)
+            said = f" ({error.message})" if isinstance(error, exceptions.ApiError) and kind is BadAnswer else ""
+            trips = kind is not BadAnswer or status >= 500 or not status
+            return kind(source.name, source.address, f"{what}{said}", hint=hint, trips=trips)
+    raise error
+
+
+class _Node(BaseNode):
+    """The official client's way to the server, through ``HttpSource``."""
+
+    _CLIENT_META_HTTP_CLIENT = ("hx", "0")
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        self._source: HttpSource = config._extras["source"]
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: Any = None,
+    ) -> NodeApiResponse:
+        """Send one request; error statuses below 500 go back to the client, which knows their bodies."""
+        sent = {name: value for name, value in (headers or {}).items() if name.lower() != "user-agent"}
+        answer = self._source.ask(method, target, _whole, content=body, headers=sent, accept=(400, 404, 410, 422))
+        meta = ApiResponseMeta(
+            status=answer.status,
+            http_version="1.1",
+            headers=HttpHeaders(answer.headers),
+            duration=0.0,
+            node=self.config,
+        )
+        return NodeApiResponse(meta, answer.body)
+
+
+def _whole(answer: HttpAnswer) -> HttpAnswer:
+    return answer

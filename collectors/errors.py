@@ -1,0 +1,102 @@
+"""The one tree of what can go wrong with a source; every driver's exceptions are mapped into it.
+
+SourceError
+├── NotConfigured   nobody told the console where the source is
+├── Unreachable     no connection, or the connection broke
+├── TimedOut        no complete answer within the deadline (a slow drip counts)
+├── Denied          the source knows us not, or does not let us
+├── Overloaded      the source, or our own share of it, has no room now
+├── BadAnswer       an answer came, but not one that can be used
+└── Partial         a part of the answer is missing, and a part would mislead
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class SourceError(Exception):
+    """A source did not give what was asked for.
+
+    Attributes:
+        source: Which source, as in ``settings.SOURCE_NAMES``.
+        address: Where it is, without credentials; empty where none is configured.
+        what: What happened, as a clause that reads after the source's name ("refused the connection").
+        hint: What the reader can do about it; may be empty.
+        trips: Whether it says something about the source as a whole, and so counts for its breaker.
+        resting_until: Set while the breaker keeps the console from asking: when it will ask again.
+    """
+
+    kind: ClassVar[str] = "failed"
+    default_trips: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        source: str,
+        address: str,
+        what: str,
+        *,
+        hint: str = "",
+        trips: bool | None = None,
+        resting_until: datetime | None = None,
+    ) -> None:
+        self.source = source
+        self.address = address
+        self.what = what
+        self.hint = hint
+        self.trips = self.default_trips if trips is None else trips
+        self.resting_until = resting_until
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f" ({self.address})" if self.address else ""
+        return f"{self.source}{place} {self.what}"
+
+    def resting(self, until: datetime) -> SourceError:
+        """The same error, told while the breaker keeps the console from asking again."""
+        return type(self)(self.source, self.address, self.what, hint=self.hint, trips=self.trips, resting_until=until)
+
+
+class NotConfigured(SourceError):
+    """The environment has no such source."""
+
+    kind = "not configured"
+    default_trips = False
+
+
+class Unreachable(SourceError):
+    """No connection could be made, or it broke before the answer was complete."""
+
+    kind = "unreachable"
+
+
+class TimedOut(SourceError):
+    """No complete answer within the deadline."""
+
+    kind = "timed out"
+
+
+class Denied(SourceError):
+    """The source asked for other credentials (401) or refused them (403)."""
+
+    kind = "denied"
+
+
+class Overloaded(SourceError):
+    """The source asked to be left alone (429, 503), or all our own connections to it are busy."""
+
+    kind = "overloaded"
+
+
+class BadAnswer(SourceError):
+    """An answer that cannot be used: an error status, a redirect, too large, or not of the documented form."""
+
+    kind = "bad answer"
+
+
+class Partial(SourceError):
+    """An answer with a part missing, where showing the rest would mislead."""
+
+    kind = "partial answer"
+    default_trips = False

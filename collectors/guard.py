@@ -1,0 +1,146 @@
+"""What stands between the console and one source: the breaker, and the memory of how it went.
+
+Every request to a source, whatever its driver, runs inside :meth:`Guard.attempt`. Three failures in
+a row that concern the whole source open the breaker: for ten seconds the source is left alone and
+panels fail at once with the last cause; then one request goes through as a probe, and its outcome
+decides. The figures are the console's own choice: quick enough that a recovered source is back
+within one refresh of a page, slow enough that a dying one is not asked by every panel of every viewer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import telemetry.metrics as telemetry
+from collectors.errors import SourceError
+
+FAILURES_TO_OPEN = 3
+REST_SECONDS = 10.0
+
+BreakerState = Literal["closed", "half_open", "open"]
+
+
+@dataclass(frozen=True)
+class Health:
+    """How requests to a source went lately, as the Sources page shows it.
+
+    Attributes:
+        breaker: State of the breaker.
+        last_success: When the last good answer came; ``None`` before the first.
+        last_latency: Seconds that answer took.
+        last_failure: When the last failure happened; ``None`` before the first.
+        last_error: That failure.
+        requests: Requests sent since the console started.
+        failures: Those of them that failed.
+    """
+
+    breaker: BreakerState
+    last_success: datetime | None
+    last_latency: float | None
+    last_failure: datetime | None
+    last_error: SourceError | None
+    requests: int
+    failures: int
+
+
+class Guard:
+    """Breaker and memory of one source of one environment; safe to use from many threads."""
+
+    def __init__(
+        self, environment: str, source: str, *, failures_to_open: int = FAILURES_TO_OPEN, rest: float = REST_SECONDS
+    ) -> None:
+        self.environment = environment
+        self.source = source
+        self._failures_to_open = failures_to_open
+        self._rest = rest
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self._open_until: float | None = None
+        self._probing = False
+        self._last_success: datetime | None = None
+        self._last_latency: float | None = None
+        self._last_failure: datetime | None = None
+        self._last_error: SourceError | None = None
+        self._requests = 0
+        self._failures = 0
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Let one request through, and remember how it went.
+
+        Raises:
+            SourceError: At once, while the breaker is open: the last failure, with ``resting_until``.
+        """
+        probe = self._enter()
+        started = time.monotonic()
+        outcome = "aborted"
+        try:
+            yield
+            outcome = "ok"
+            self._succeeded(time.monotonic() - started)
+        except SourceError as error:
+            outcome = error.kind
+            self._failed(error)
+            raise
+        finally:
+            if probe:
+                with self._lock:
+                    self._probing = False
+            telemetry.observe_request(self.environment, self.source, outcome, time.monotonic() - started)
+            telemetry.observe_breaker(self.environment, self.source, self.health().breaker)
+
+    def health(self) -> Health:
+        """How it went so far."""
+        with self._lock:
+            return Health(
+                breaker=self._state(),
+                last_success=self._last_success,
+                last_latency=self._last_latency,
+                last_failure=self._last_failure,
+                last_error=self._last_error,
+                requests=self._requests,
+                failures=self._failures,
+            )
+
+    def _state(self) -> BreakerState:
+        if self._open_until is None:
+            return "closed"
+        return "open" if time.monotonic() < self._open_until and not self._probing else "half_open"
+
+    def _enter(self) -> bool:
+        with self._lock:
+            if self._open_until is None:
+                self._requests += 1
+                return False
+            remaining = self._open_until - time.monotonic()
+            if self._last_error is not None and (remaining > 0 or self._probing):
+                raise self._last_error.resting(datetime.now(UTC) + timedelta(seconds=max(remaining, 1.0)))
+            self._probing = True
+            self._requests += 1
+            return True
+
+    def _succeeded(self, seconds: float) -> None:
+        with self._lock:
+            self._in_a_row = 0
+            self._open_until = None
+            self._last_success = datetime.now(UTC)
+            self._last_latency = seconds
+
+    def _failed(self, error: SourceError) -> None:
+        with self._lock:
+            self._failures += 1
+            self._last_failure = datetime.now(UTC)
+            self._last_error = error
+            if not error.trips:
+                self._in_a_row = 0
+                self._open_until = None
+                return
+            self._in_a_row += 1
+            if self._in_a_row >= self._failures_to_open:
+                self._open_until = time.monotonic() + self._rest

@@ -1,0 +1,366 @@
+"""The one way to an HTTP source: one deadline for the whole answer, bounded, without redirects.
+
+All requests run on one event loop in a thread of its own, because only a cancelled task gives a
+deadline that holds against every kind of slowness: a connection that is never accepted, headers that
+drip, a body that drips. Callers are ordinary threads and wait. Proxies of the environment are not
+used and redirects are not followed, so a source can never send the console somewhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from collectors.deadline import remaining
+from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
+from collectors.guard import Guard
+from settings import HttpEndpoint
+
+T = TypeVar("T")
+
+USER_AGENT = "synaptic-console"
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """A complete answer with a status that the caller said it can use."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent; the fields are httpx' own."""
+
+    method: str
+    url: str
+    params: Mapping[str, Any] | None = None
+    form: Mapping[str, Any] | None = None
+    content: bytes | None = None
+    headers: Mapping[str, str] | None = None
+
+
+class HttpSource:
+    """One HTTP source of one environment.
+
+    Args:
+        environment: Key of the environment.
+        name: Name of the source, as in ``settings.SOURCE_NAMES``.
+        endpoint: Where it is and what it may cost.
+        headers: Sent with every request, beside the credentials of ``endpoint``.
+    """
+
+    def __init__(
+        self, environment: str, name: str, endpoint: HttpEndpoint, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.environment = environment
+        self.name = name
+        self.endpoint = endpoint
+        self.address = endpoint.url
+        self.guard = Guard(environment, name)
+        self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
+        if endpoint.bearer_token is not None:
+            self._headers["Authorization"] = f"Bearer {endpoint.bearer_token.get_secret_value()}"
+        self._auth = (
+            httpx.BasicAuth(endpoint.username, endpoint.password.get_secret_value())
+            if endpoint.username is not None and endpoint.password is not None
+            else None
+        )
+        self._client: httpx.AsyncClient | None = None
+        self._client_lock = threading.Lock()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[HttpAnswer], T],
+        *,
+        params: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        base_url: str | None = None,
+        deadline: float | None = None,
+        accept: tuple[int, ...] = (),
+        repeatable: bool = True,
+        guard: Guard | None = None,
+    ) -> T:
+        """Send one request, read the whole answer and decode it; all three count as one success or failure.
+
+        Args:
+            method: HTTP method.
+            path: Path below the source's address, with its leading slash.
+            read: Makes the result of a complete answer, for example :meth:`json`; may raise ``SourceError``.
+            params: Query parameters.
+            form: Form fields of the body.
+            content: Body, instead of a form.
+            headers: Further headers.
+            base_url: Another address of the same source (one replica), instead of the endpoint's.
+            deadline: Seconds for the whole answer; the endpoint's by default.
+            accept: Error statuses that ``read`` wants to see itself.
+            repeatable: Whether a request on a connection that broke may be sent once more.
+            guard: Another breaker than the source's own, for a part of it that may be down alone.
+
+        Raises:
+            SourceError: No usable answer; see :mod:`collectors.errors` for the kinds.
+        """
+        request = Request(method, (base_url or self.address) + path, params, form, content, headers)
+        seconds = remaining(self.endpoint.deadline if deadline is None else deadline)
+        with (guard or self.guard).attempt():
+            answer = self._wait(run_on_loop(self._exchange(request, seconds, repeatable)), seconds)
+            self._refuse_bad_status(answer, accept)
+            return read(answer)
+
+    def json(self, shape: type[T] | msgspec.json.Decoder[T]) -> Callable[[HttpAnswer], T]:
+        """A reader for :meth:`ask` that decodes a JSON body into typed structs.
+
+        The reader raises :class:`BadAnswer` where the body is not JSON or not of this shape; it names the path.
+        """
+        decoder = shape if isinstance(shape, msgspec.json.Decoder) else msgspec.json.Decoder(shape, strict=False)
+
+        def read(answer: HttpAnswer) -> T:
+            try:
+                return decoder.decode(answer.body)
+            except msgspec.ValidationError as error:
+                raise self.bad_answer(f"answered in an unexpected form: {error}") from None
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                what = f"answered with something that is not JSON ({error})"
+                raise self.bad_answer(what, hint=_looks_like(answer.body)) from None
+
+        return read
+
+    def bad_answer(self, what: str, *, hint: str = "", trips: bool = True) -> BadAnswer:
+        """A :class:`BadAnswer` of this source."""
+        return BadAnswer(self.name, self.address, what, hint=hint, trips=trips)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._client_lock:
+            client, self._client = self._client, None
+        if client is not None:
+            run_on_loop(client.aclose()).result(timeout=5)
+
+    async def _exchange(self, request: Request, seconds: float, repeatable: bool) -> HttpAnswer:
+        try:
+            async with asyncio.timeout(seconds):
+                try:
+                    return await self._once(request, seconds)
+                except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                    # A kept connection that the server closed meanwhile breaks on its next use; what
+                    # may be repeated is sent once more, on a new connection, within the same deadline.
+                    if not repeatable:
+                        raise
+                    return await self._once(request, seconds)
+        except TimeoutError:
+            raise self._timed_out(seconds) from None
+        except HTTPX_ERRORS as error:
+            raise map_httpx_error(self.name, self.address, error, seconds) from error
+
+    async def _once(self, request: Request, seconds: float) -> HttpAnswer:
+        client = self._connected()
+        built = client.build_request(
+            request.method,
+            request.url,
+            params=request.params,
+            data=request.form,
+            content=request.content,
+            headers=request.headers,
+            timeout=seconds,
+        )
+        response = await client.send(built, stream=True, auth=self._auth or httpx.USE_CLIENT_DEFAULT)
+        try:
+            parts: list[bytes] = []
+            size = 0
+            async for part in response.aiter_bytes():
+                size += len(part)
+                if size > self.endpoint.max_bytes:
+                    raise self.bad_answer(
+                        f"answered with more than {self.endpoint.max_bytes // 1024 // 1024} MiB",
+                        hint="Ask for less (a shorter window, fewer series), or raise max_bytes of this source.",
+                    )
+                parts.append(part)
+            return HttpAnswer(response.status_code, response.headers, b"".join(parts))
+        finally:
+            await response.aclose()
+
+    def _connected(self) -> httpx.AsyncClient:
+        with self._client_lock:
+            if self._client is None:
+                self._client = httpx.AsyncClient(
+                    headers=self._headers,
+                    verify=self._tls(),
+                    trust_env=False,
+                    follow_redirects=False,
+                    limits=httpx.Limits(
+                        max_connections=self.endpoint.connections,
+                        max_keepalive_connections=self.endpoint.connections,
+                        keepalive_expiry=30,
+                    ),
+                )
+            return self._client
+
+    def _tls(self) -> ssl.SSLContext | bool:
+        if urlsplit(self.address).scheme != "https":
+            return False  # nothing to check; loading the system's authorities would cost 20 ms a source
+        ca_file = self.endpoint.ca_file
+        try:
+            context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        except OSError as error:
+            raise Unreachable(
+                self.name,
+                self.address,
+                f"is not asked, because its ca_file {ca_file} cannot be used ({error.strerror or error})",
+                hint="Give the path of a PEM file that the console may read.",
+            ) from None
+        if not self.endpoint.verify_tls:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def _wait(self, future: Future[HttpAnswer], seconds: float) -> HttpAnswer:
+        try:
+            # The task ends itself at its deadline; the second more is for a loop that is itself held up.
+            return future.result(timeout=seconds + 1)
+        except TimeoutError:
+            future.cancel()
+            raise self._timed_out(seconds) from None
+
+    def _timed_out(self, seconds: float) -> TimedOut:
+        return TimedOut(
+            self.name,
+            self.address,
+            f"did not answer completely within {seconds:g} s",
+            hint="Look whether it is overloaded; a shorter window asks for less. Its deadline is a setting.",
+        )
+
+    def _refuse_bad_status(self, answer: HttpAnswer, accept: tuple[int, ...]) -> None:
+        status = answer.status
+        if status < 300 or status in accept:
+            return
+        if status in (401, 403):
+            raise Denied(
+                self.name,
+                self.address,
+                "asked for credentials (401)" if status == 401 else "refused the credentials (403)",
+                hint="Check bearer_token, or username and password, of this source in the settings file.",
+            )
+        if status in (429, 503):
+            wait = answer.headers.get("retry-after", "")
+            raise Overloaded(
+                self.name,
+                self.address,
+                f"is overloaded ({status})",
+                hint=f"It asked to wait {wait} s." if wait.isdigit() else "It is asked again after a rest.",
+            )
+        if 300 <= status < 400:
+            raise self.bad_answer(
+                f"answered with a redirect ({status}), which is not followed",
+                hint="Give the final address in the settings file; a sign-in page in front of it redirects too.",
+            )
+        raise self.bad_answer(f"answered with an error ({status})", hint=_looks_like(answer.body), trips=status >= 500)
+
+
+def _looks_like(body: bytes) -> str:
+    start = body[:200].lstrip()
+    if start.startswith(b"<"):
+        return "The answer is a web page: the address may be a proxy or a sign-in page, not the source."
+    text = start.decode("utf-8", "replace").strip()
+    return f"It said: {text}" if text else "The answer was empty."
+
+
+def map_httpx_error(source: str, address: str, error: Exception, seconds: float) -> SourceError:
+    """The :class:`SourceError` for an exception of httpx; the most specific row of the table wins."""
+    for exception, kind, what, hint in _HTTPX_ERRORS:
+        if isinstance(error, exception):
+            cause = _root_cause(error)
+            if isinstance(cause, ssl.SSLError):
+                reason = getattr(cause, "verify_message", "") or cause.reason or "TLS failed"
+                return Unreachable(
+                    source,
+                    address,
+                    f"has a certificate that is not trusted, or does not speak TLS ({reason})",
+                    hint="Give the authority that signed it as ca_file of this source, and check the host name.",
+                )
+            detail = f" ({_os_reason(cause)})" if isinstance(cause, OSError) else ""
+            return kind(source, address, what.format(seconds=f"{seconds:g}") + detail, hint=hint)
+    raise error
+
+
+HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
+"""The roots of all exceptions that httpx raises; a test proves it."""
+
+_HTTPX_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] = (
+    (
+        httpx.PoolTimeout,
+        Overloaded,
+        "got no free connection of ours within {seconds} s",
+        "Too many requests at once: raise `connections` of this source, or look why it is slow.",
+    ),
+    (httpx.TimeoutException, TimedOut, "did not answer completely within {seconds} s", "Is it overloaded?"),
+    (
+        httpx.ConnectError,
+        Unreachable,
+        "cannot be reached",
+        "Check that it runs, and its address in the settings file.",
+    ),
+    (httpx.ProxyError, Unreachable, "cannot be reached through its proxy", "Check the address in the settings file."),
+    (httpx.NetworkError, Unreachable, "broke the connection", "Look whether it is restarting."),
+    (
+        httpx.RemoteProtocolError,
+        Unreachable,
+        "broke off in the middle of its answer, or does not speak HTTP",
+        "Look whether it is restarting, and whether the port in the settings file is right.",
+    ),
+    (
+        httpx.UnsupportedProtocol,
+        BadAnswer,
+        "has an address that is not http or https",
+        "Correct the address in the settings file.",
+    ),
+    (httpx.ProtocolError, BadAnswer, "could not be asked this way", "This is a mistake of the console."),
+    (httpx.DecodingError, BadAnswer, "sent an answer that cannot be unpacked", "Look at what stands between: a proxy?"),
+    (httpx.TooManyRedirects, BadAnswer, "answered with a redirect", "Give the final address in the settings file."),
+    (httpx.HTTPError, BadAnswer, "gave an answer that cannot be used", ""),
+    (httpx.InvalidURL, BadAnswer, "has an address that is not valid", "Correct the address in the settings file."),
+    (httpx.StreamError, BadAnswer, "gave an answer that was read twice", "This is a mistake of the console."),
+    (httpx.CookieConflict, BadAnswer, "sent cookies that contradict each other", ""),
+)  # fmt: skip
+
+
+def _os_reason(error: OSError) -> str:
+    # asyncio words a refused connection by its address; the system's own words are shorter and known.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or type(error).__name__
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+_loop: asyncio.AbstractEventLoop | None = None
+_loop_lock = threading.Lock()
+
+
+def run_on_loop(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start a coroutine on the collectors' event loop, which is started on first use."""
+    global _loop
+    with _loop_lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="collectors-http", daemon=True).start()
+        return asyncio.run_coroutine_threadsafe(work, _loop)

@@ -1,0 +1,465 @@
+"""Metrics: signals over a span or at an instant, targets, rules and alerts, from Prometheus' query API.
+
+The official client builds the requests; it is given a session of ours, so that every request has a
+total deadline, runs behind the breaker, and is decoded once into typed structs with the server's
+warnings kept (the client itself drops them).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import numpy as np
+import pandas as pd
+from prometheus_api_client import PrometheusConnect
+
+from collectors.cache import AnswerCache, Kept
+from collectors.http import HttpAnswer, HttpSource
+from collectors.prometheus_chunks import ChunkStore
+from collectors.prometheus_wire import (
+    Alert,
+    AlertsData,
+    BuildInfo,
+    Envelope,
+    MatrixData,
+    Range,
+    RuleGroup,
+    RulesData,
+    Sample,
+    Target,
+    TargetsData,
+    Vector,
+    VectorData,
+    grid,
+)
+from collectors.promql import duration, quote, render
+from collectors.signals import Signal
+from collectors.span import Span
+from settings import Limits
+from settings import Prometheus as PrometheusSettings
+
+T = TypeVar("T")
+
+NAMES_TTL = 60.0
+"""Seconds for which the server's list of metric names is believed."""
+
+OLD = 6 * 3600.0
+"""Seconds after which samples may be sparser than the scrape interval, so that it is worth asking."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which metrics of the catalogue a server has.
+
+    Attributes:
+        absent: Signal key → candidate names of which none exists.
+        doubled: Canonical name → the doubled name that exists beside it or instead of it.
+    """
+
+    absent: Mapping[str, tuple[str, ...]]
+    doubled: Mapping[str, str]
+
+
+class Prometheus:
+    """The metrics of one environment.
+
+    Args:
+        environment: Key of the environment.
+        settings: Where the server is and how it is asked.
+        limits: What one view may ask.
+        cache: Where answers are kept.
+    """
+
+    def __init__(self, environment: str, settings: PrometheusSettings, limits: Limits, cache: AnswerCache) -> None:
+        self.environment = environment
+        self.settings = settings
+        self.limits = limits
+        self.source = HttpSource(environment, "prometheus", settings)
+        self._cache = cache
+        self._chunks = ChunkStore(limits.cache_bytes // 4)
+        self._session = _Session(self.source)
+        self._client = PrometheusConnect(settings.url, session=self._session, method="POST")
+
+    def range(
+        self,
+        signal: Signal,
+        span: Span,
+        *,
+        by: Sequence[str] = (),
+        filters: Mapping[str, Sequence[str]] | None = None,
+        quantile: float | None = None,
+    ) -> Kept[Range]:
+        """A signal over a span.
+
+        Args:
+            signal: What is asked.
+            span: From when to when, and how fine.
+            by: Labels to split by; the frame holds the ``limits.series`` largest series.
+            filters: Label → values to keep.
+            quantile: Another quantile than the signal's own.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        view = self._view("range", signal, span, tuple(by), _frozen(filters), quantile)
+        return self._cache.get(
+            view, (span.start, span.end), lambda: self._load_range(signal, span, by, filters or {}, quantile)
+        )
+
+    def instant(
+        self,
+        signal: Signal,
+        at: datetime,
+        *,
+        look_back: float | None = None,
+        by: Sequence[str] = (),
+        filters: Mapping[str, Sequence[str]] | None = None,
+        quantile: float | None = None,
+    ) -> Kept[Vector]:
+        """A signal at one instant; a rate looks back ``look_back`` seconds.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        rate = max(look_back or 0.0, self.rate(1, self.settings.scrape_interval))
+        view = self._view("instant", signal, rate, tuple(by), _frozen(filters), quantile)
+
+        def load() -> Vector:
+            names, absent = self._resolve(signal)
+            if absent:
+                return Vector((), absent=absent)
+            return self.query(self._render(signal, names, rate, by, filters or {}, quantile), at)
+
+        return self._cache.get(view, at, load)
+
+    def query(self, query: str, at: datetime) -> Vector:
+        """A PromQL expression of ours at one instant, not kept.
+
+        Raises:
+            SourceError: No usable answer.
+        """
+        answer = self._call("instant", lambda: self._client.custom_query(query, {"time": f"{at.timestamp():.3f}"}))
+        data: VectorData = answer.data
+        samples = tuple(Sample(one.metric, one.value[1]) for one in data.result)
+        return Vector(samples, query, answer.warnings)
+
+    def names(self) -> frozenset[str]:
+        """The names of all metrics that the server has; asked at most once a minute.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        return self._cache.get(
+            (self.environment, "prometheus", "names"), None, lambda: frozenset(self._get_names()), ttl=NAMES_TTL
+        ).value
+
+    def coverage(self, signals: Mapping[str, Signal]) -> Coverage:
+        """Which of the signals' metrics the server lacks, and which it has under doubled names.
+
+        Raises:
+            SourceError: The names could not be asked.
+        """
+        existing = self.names()
+        metrics = [(signal.key, metric) for signal in signals.values() for metric in signal.metrics.values()]
+        absent = {
+            key: metric.names
+            for key, metric in metrics
+            if not any(name + metric.suffix in existing for name in metric.names)
+        }
+        doubled = {
+            metric.names[0]: name
+            for _, metric in metrics
+            for name in metric.names[1:]
+            if name + metric.suffix in existing and name.endswith(metric.names[0])
+        }
+        return Coverage(absent, doubled)
+
+    def targets(self) -> Kept[list[Target]]:
+        """All active scrape targets.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+
+        def load() -> list[Target]:
+            data: TargetsData = self._call("targets", lambda: self._client.get_targets(state="active")).data
+            return data.active_targets
+
+        return self._cache.get((self.environment, "prometheus", "targets"), None, load)
+
+    def alerts(self) -> Kept[list[Alert]]:
+        """All alerts that are pending or firing.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        return self._cache.get(
+            (self.environment, "prometheus", "alerts"), None, lambda: self._get("/api/v1/alerts", AlertsData).alerts
+        )
+
+    def rules(self) -> Kept[list[RuleGroup]]:
+        """All rules with their health.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        return self._cache.get(
+            (self.environment, "prometheus", "rules"), None, lambda: self._get("/api/v1/rules", RulesData).groups
+        )
+
+    def version(self) -> str:
+        """The server's version, or an empty text where it does not tell (some stores do not).
+
+        Raises:
+            SourceError: No usable answer.
+        """
+        return self._get("/api/v1/status/buildinfo", BuildInfo, accept=(404,)).version
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.source.close()
+
+    def rate(self, step: float, spacing: float) -> float:
+        """Seconds that a rate must look back.
+
+        At least four scrapes, so that one lost scrape leaves no gap, and a step and a scrape, so that no
+        sample falls between two points (the rule of Grafana's ``$__rate_interval``).
+        """
+        return max(4 * spacing, step + spacing, self.settings.rate_floor)
+
+    def spacing(self, span: Span) -> float:
+        """Seconds between two samples at the start of ``span``.
+
+        Recent samples are as dense as the scrape interval; old ones may be sparser (a down-sampled
+        store, a slower scrape in the past), and a rate that looks back too little finds nothing there.
+        """
+        usual = self.settings.scrape_interval
+        if datetime.now(UTC).timestamp() - span.start.timestamp() < OLD:
+            return usual
+        look_back = max(3600.0, 2.0 * usual)
+        hour = int(span.start.timestamp() // 3600) + 1
+        query = f"max(count_over_time(up{{job={quote(self.settings.job)}}}[{duration(look_back)}]))"
+        at = datetime.fromtimestamp(hour * 3600, UTC)
+        found = self._cache.get(
+            (self.environment, "prometheus", "spacing", hour), None, lambda: self.query(query, at), ttl=3600
+        ).value
+        counts = [sample.value for sample in found.samples if sample.value > 1]
+        return max(usual, look_back / max(counts)) if counts else usual
+
+    def _load_range(
+        self,
+        signal: Signal,
+        span: Span,
+        by: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        quantile: float | None,
+    ) -> Range:
+        names, absent = self._resolve(signal)
+        if absent:
+            return Range(pd.DataFrame(index=grid(span)), (), absent=absent)
+        rate = self.rate(span.step, self.spacing(span))
+        query = self._render(signal, names, rate, by, filters, quantile)
+        total = None
+        if by:
+            kept, total = self._largest(signal, query, span, by)
+            if kept is not None:
+                query = self._render(signal, names, rate, by, {**filters, **kept}, quantile)
+        warnings: list[str] = []
+
+        def fetch(first: int, last: int, step: int) -> Sequence[Any]:
+            answer = self._call(
+                "range",
+                lambda: self._client.custom_query_range(
+                    query, datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC), str(step)
+                ),
+            )
+            warnings.extend(answer.warnings)
+            data: MatrixData = answer.data
+            return data.result
+
+        values, keys = self._chunks.samples(query, span, fetch)
+        order = _largest_first(values)[: self.limits.series] if by else _largest_first(values)
+        return Range(
+            pd.DataFrame(values[:, order], index=grid(span)),
+            tuple(dict(keys[i]) for i in order),
+            query,
+            tuple(dict.fromkeys(warnings)),
+            total=total or (len(keys) if len(keys) > len(order) else None),
+        )
+
+    def _largest(
+        self, signal: Signal, query: str, span: Span, by: Sequence[str]
+    ) -> tuple[dict[str, list[str]] | None, int | None]:
+        """Where a split has more series than a chart shows: the label values of its largest, and their number.
+
+        The sizes are averages over the span; they are asked at most every five minutes, because which
+        series are the largest changes slowly and a set that jumps about cannot be read.
+        """
+        limit = self.limits.series
+
+        def load() -> tuple[dict[str, list[str]] | None, int | None]:
+            counted = self.query(f"count({query})", span.end).samples
+            number = int(counted[0].value) if counted else 0
+            if number <= limit:
+                return None, None
+            window, step = duration(span.seconds), duration(max(span.seconds / 20, 1))
+            largest = self.query(f"topk({limit}, avg_over_time(({query})[{window}:{step}]))", span.end).samples
+            kept = {label: sorted({sample.labels.get(label, "") for sample in largest}) for label in by}
+            return kept, number
+
+        view = self._view("largest", signal, span.seconds, tuple(by), query)
+        return self._cache.get(view, None, load, ttl=300).value
+
+    def _render(
+        self,
+        signal: Signal,
+        names: Mapping[str, Sequence[str]],
+        rate: float,
+        by: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        quantile: float | None,
+    ) -> str:
+        return render(
+            signal,
+            names,
+            job=self.settings.job,
+            replica=self.settings.replica_label,
+            rate=rate,
+            by=by,
+            filters=filters,
+            quantile=quantile,
+        )
+
+    def _resolve(self, signal: Signal) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+        """For each slot the names that exist; and the candidates of the slots that have none."""
+        existing = self.names()
+        names = {
+            slot: [name for name in metric.names if name + metric.suffix in existing]
+            for slot, metric in signal.metrics.items()
+        }
+        absent = tuple(
+            name + signal.metrics[slot].suffix
+            for slot, found in names.items()
+            if not found
+            for name in signal.metrics[slot].names[:1]
+        )
+        return names, absent
+
+    def _view(self, kind: str, signal: Signal, span: Any, *rest: Any) -> tuple[Any, ...]:
+        """The part of a cache key that does not move with the clock."""
+        length = (span.seconds, span.step, span.live or span.start) if isinstance(span, Span) else span
+        return (self.environment, "prometheus", kind, signal.key, length, *rest)
+
+    def _get_names(self) -> list[str]:
+        return self._get("/api/v1/label/__name__/values", list[str])
+
+    def _get(self, path: str, shape: type[T], accept: tuple[int, ...] = ()) -> T:
+        """Data of an endpoint that the official client has no method for."""
+        answer = self.source.ask("GET", path, self._session.reader(shape), accept=(*accept, *QUERY_ERRORS))
+        return answer.data  # type: ignore[no-any-return]
+
+    def _call(self, kind: str, call: Any) -> _Answer:
+        """Run a method of the official client and return what our session decoded for it."""
+        return self._session.run(_SHAPES[kind], call)
+
+
+QUERY_ERRORS = (400, 422)
+"""Statuses with which Prometheus answers a query that it cannot run; the body says why."""
+
+_SHAPES: dict[str, Any] = {"range": MatrixData, "instant": VectorData, "targets": TargetsData}
+
+
+@dataclass(frozen=True)
+class _Answer:
+    data: Any
+    warnings: tuple[str, ...]
+
+
+class _Session:
+    """What the official client sees as its ``requests`` session; every request goes through ``HttpSource``.
+
+    The client reads ``response.json()["data"]["result"]`` and drops the rest, so what was decoded is
+    handed over beside it, in the calling thread.
+    """
+
+    verify = True
+    cert = None
+    proxies: Mapping[str, str] = {}
+
+    def __init__(self, source: HttpSource) -> None:
+        self._source = source
+        self._local = threading.local()
+        self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+    def mount(self, prefix: str, adapter: object) -> None:
+        """Connections are ours; there is nothing to mount."""
+
+    def run(self, shape: Any, call: Any) -> _Answer:
+        """What ``call`` of the official client was answered, decoded as ``Envelope[shape]``."""
+        self._local.shape = shape
+        call()
+        answer: _Answer = self._local.answer
+        return answer
+
+    def request(self, method: str, url: str, params: Mapping[str, Any] | None = None, **_: Any) -> _Response:
+        """Send what the client asks for; its own time-out, sign-in and headers give way to the source's."""
+        asked = dict(params or {})
+        if "query" in asked:
+            asked["timeout"] = duration(self._source.endpoint.deadline)
+        path = urlsplit(url).path.removeprefix(urlsplit(self._source.address).path)
+        read = self.reader(self._local.shape)
+        # A query may be longer than a URL can be, so it travels in the body.
+        sent = {"form": asked} if method == "POST" else {"params": asked}
+        self._local.answer = self._source.ask(method, path, read, accept=QUERY_ERRORS, **sent)  # type: ignore[arg-type]
+        return _Response(self._local.answer)
+
+    def reader(self, shape: Any) -> Any:
+        """A reader of the query API's envelope around ``shape``."""
+        if shape not in self._decoders:
+            self._decoders[shape] = msgspec.json.Decoder(Envelope[shape], strict=False)
+        decode = self._source.json(self._decoders[shape])
+
+        def read(answer: HttpAnswer) -> _Answer:
+            envelope = decode(answer)
+            if envelope.status != "success" or envelope.data is None:
+                raise self._source.bad_answer(
+                    f"could not run the query: {envelope.error or envelope.status}",
+                    hint="The query is behind the info button; the rest of the page is not affected.",
+                    trips=False,
+                )
+            return _Answer(envelope.data, tuple(envelope.warnings))
+
+        return read
+
+
+class _Response:
+    """The little of ``requests.Response`` that the official client reads."""
+
+    status_code = 200
+    ok = True
+    content = b""
+
+    def __init__(self, answer: _Answer) -> None:
+        self._answer = answer
+
+    def json(self) -> dict[str, Any]:
+        """The envelope, as far as the client looks into it."""
+        data = self._answer.data
+        return {"data": {"result": data.result} if hasattr(data, "result") else data}
+
+
+def _largest_first(values: np.ndarray) -> list[int]:
+    """Columns by their mean over the samples that exist, largest first."""
+    present = ~np.isnan(values)
+    means = np.where(present, values, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    return [int(i) for i in np.argsort(-means, kind="stable")]
+
+
+def _frozen(filters: Mapping[str, Sequence[str]] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(sorted((label, tuple(values)) for label, values in (filters or {}).items()))

@@ -1,0 +1,135 @@
+"""Past samples are kept in chunks, so that opening a window again asks only for its newest slice.
+
+A chunk is ``CHUNK_POINTS`` points of one query at one step, aligned to the epoch. Once its last point
+is older than ``SETTLED`` it cannot change any more (late scrapes and rule evaluations are in) and it
+is kept; younger ones are asked for again. A window that needs several missing chunks asks for them
+in one range query.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectors.prometheus_wire import MatrixSeries, matrix
+from collectors.span import Span
+
+CHUNK_POINTS = 24
+"""Points of a chunk: few enough that the newest one is a small share (24 of 721), enough to keep books small."""
+
+SETTLED = 120.0
+"""Seconds after which a point is taken as final: eight scrapes at Prometheus' usual 15 s."""
+
+SeriesKey = tuple[tuple[str, str], ...]
+Fetch = Callable[[int, int, int], Sequence[MatrixSeries]]
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    keys: tuple[SeriesKey, ...]
+    values: np.ndarray  # (CHUNK_POINTS, len(keys))
+
+    @property
+    def size(self) -> int:
+        return int(self.values.nbytes) + 200 * len(self.keys) + 500
+
+
+class ChunkStore:
+    """Settled chunks of all range queries of one server, least recently used first out.
+
+    Args:
+        max_bytes: Bound of all chunks together.
+        now: Clock in epoch seconds.
+    """
+
+    def __init__(self, max_bytes: int, now: Callable[[], float] = time.time) -> None:
+        self._max_bytes = max_bytes
+        self._now = now
+        self._lock = threading.Lock()
+        self._chunks: OrderedDict[tuple[str, int, int], _Chunk] = OrderedDict()
+        self._bytes = 0
+
+    def samples(self, query: str, span: Span, fetch: Fetch) -> tuple[np.ndarray, list[SeriesKey]]:
+        """The samples of ``query`` over ``span``, of which only what is not kept is fetched.
+
+        Args:
+            query: PromQL; with the step it names the series.
+            span: What is wanted.
+            fetch: Asks the server for ``(first, last, step)`` in epoch seconds, both inclusive.
+
+        Returns:
+            float64 matrix of shape ``(span.points, n)`` and the labels of its n columns.
+        """
+        length = CHUNK_POINTS * span.step
+        start, end = int(span.start.timestamp()), int(span.end.timestamp())
+        wanted = range(start // length, end // length + 1)
+        have = self._kept(query, span.step, wanted)
+        missing = [index for index in wanted if index not in have]
+        if missing:
+            first = missing[0] * length
+            last = min((missing[-1] + 1) * length - span.step, end)
+            have |= self._fetched(query, span.step, first, last, fetch(first, last, span.step))
+        return _join([have[index] for index in wanted], wanted[0] * length, start, span)
+
+    def _kept(self, query: str, step: int, wanted: range) -> dict[int, _Chunk]:
+        with self._lock:
+            found: dict[int, _Chunk] = {}
+            for index in wanted:
+                key = (query, step, index)
+                chunk = self._chunks.get(key)
+                if chunk is not None:
+                    self._chunks.move_to_end(key)
+                    found[index] = chunk
+            return found
+
+    def _fetched(
+        self, query: str, step: int, first: int, last: int, series: Sequence[MatrixSeries]
+    ) -> dict[int, _Chunk]:
+        length = CHUNK_POINTS * step
+        count = (last - first) // length + 1
+        values = matrix(series, first, step, count * CHUNK_POINTS)
+        keys = tuple(tuple(sorted(one.metric.items())) for one in series)
+        settled_before = self._now() - SETTLED
+        chunks: dict[int, _Chunk] = {}
+        for i in range(count):
+            part = values[i * CHUNK_POINTS : (i + 1) * CHUNK_POINTS]
+            present = ~np.isnan(part).all(axis=0)
+            if present.all():
+                chunk = _Chunk(keys, part)
+            else:
+                chunk = _Chunk(tuple(key for key, here in zip(keys, present, strict=True) if here), part[:, present])
+            index = first // length + i
+            chunks[index] = chunk
+            last_point = (index + 1) * length - step
+            if last_point <= last and last_point < settled_before:
+                self._keep((query, step, index), _Chunk(chunk.keys, chunk.values.copy()))
+        return chunks
+
+    def _keep(self, key: tuple[str, int, int], chunk: _Chunk) -> None:
+        with self._lock:
+            old = self._chunks.pop(key, None)
+            if old is not None:
+                self._bytes -= old.size
+            self._chunks[key] = chunk
+            self._bytes += chunk.size
+            while self._bytes > self._max_bytes and len(self._chunks) > 1:
+                _, gone = self._chunks.popitem(last=False)
+                self._bytes -= gone.size
+
+
+def _join(chunks: Sequence[_Chunk], first: int, start: int, span: Span) -> tuple[np.ndarray, list[SeriesKey]]:
+    columns: dict[SeriesKey, int] = {}
+    for chunk in chunks:
+        for key in chunk.keys:
+            columns.setdefault(key, len(columns))
+    values = np.full((len(chunks) * CHUNK_POINTS, len(columns)), np.nan)
+    for i, chunk in enumerate(chunks):
+        if chunk.keys:
+            values[i * CHUNK_POINTS : (i + 1) * CHUNK_POINTS, [columns[key] for key in chunk.keys]] = chunk.values
+    offset = (start - first) // span.step
+    return values[offset : offset + span.points], list(columns)

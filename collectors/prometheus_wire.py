@@ -1,0 +1,221 @@
+"""What Prometheus answers, as typed structs, and how a range answer becomes a frame.
+
+Only the fields that are shown are declared: decoding is checking. Prometheus writes sample values as
+strings; ``strict=False`` turns them into floats while decoding (``"NaN"`` and ``"+Inf"`` too).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from collectors.span import Span
+
+T = TypeVar("T")
+
+
+class Envelope(msgspec.Struct, Generic[T]):
+    """What every answer of the query API is wrapped in."""
+
+    status: str
+    data: T | None = None
+    errorType: str = ""  # noqa: N815 - the wire's name
+    error: str = ""
+    warnings: list[str] = []
+    infos: list[str] = []
+
+
+class MatrixSeries(msgspec.Struct):
+    """One series of a range answer; native histograms have no ``values``."""
+
+    metric: dict[str, str]
+    values: list[tuple[float, float]] = []
+
+
+class MatrixData(msgspec.Struct):
+    """The data of a range answer."""
+
+    result: list[MatrixSeries]
+
+
+class VectorSample(msgspec.Struct):
+    """One sample of an instant answer."""
+
+    metric: dict[str, str]
+    value: tuple[float, float]
+
+
+class VectorData(msgspec.Struct):
+    """The data of an instant answer."""
+
+    result: list[VectorSample]
+
+
+class Target(msgspec.Struct, rename="camel"):
+    """One scrape target."""
+
+    labels: dict[str, str]
+    health: str
+    scrape_pool: str = ""
+    scrape_url: str = ""
+    last_error: str = ""
+    last_scrape: str = ""
+    last_scrape_duration: float = 0.0
+
+
+class TargetsData(msgspec.Struct, rename="camel"):
+    """The active scrape targets."""
+
+    active_targets: list[Target]
+
+
+class Alert(msgspec.Struct, rename="camel"):
+    """One alert that is pending or firing."""
+
+    labels: dict[str, str]
+    state: str
+    annotations: dict[str, str] = {}
+    active_at: str = ""
+    value: str = ""
+
+
+class AlertsData(msgspec.Struct):
+    """All alerts that are pending or firing."""
+
+    alerts: list[Alert]
+
+
+class Rule(msgspec.Struct, rename="camel"):
+    """One rule as Prometheus runs it; ``state`` and ``duration`` are of alerting rules only."""
+
+    name: str
+    query: str
+    type: str
+    health: str = "unknown"
+    last_error: str = ""
+    state: str = ""
+    duration: float = 0.0
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class RuleGroup(msgspec.Struct):
+    """A group of rules."""
+
+    name: str
+    rules: list[Rule]
+
+
+class RulesData(msgspec.Struct):
+    """All groups of rules."""
+
+    groups: list[RuleGroup]
+
+
+class BuildInfo(msgspec.Struct):
+    """Which Prometheus it is."""
+
+    version: str = ""
+
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Series over a span.
+
+    Attributes:
+        frame: Index: aware UTC ``DatetimeIndex`` named ``time``, one row for each step of the span;
+            columns 0 … n-1, float64, NaN where there is no sample.
+        labels: ``labels[i]`` belongs to column ``i``.
+        query: The PromQL that was asked.
+        warnings: What the server remarked (partial answers of Thanos, for example).
+        absent: Candidate metric names of which the server has none; the frame is empty then.
+        total: How many series there are, where the frame holds only the largest of them.
+    """
+
+    frame: pd.DataFrame
+    labels: tuple[Labels, ...]
+    query: str = ""
+    warnings: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    total: int | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no sample at all."""
+        return self.frame.empty or bool(np.isnan(self.frame.to_numpy()).all())
+
+    def names(self, *by: str) -> list[str]:
+        """A display name for each column: the values of these labels, joined."""
+        return [" · ".join(labels.get(label, "") or "(none)" for label in by) for labels in self.labels]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value with its labels."""
+
+    labels: Labels
+    value: float
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Values at one instant.
+
+    Attributes:
+        samples: The values.
+        query: The PromQL that was asked.
+        warnings: What the server remarked.
+        absent: Candidate metric names of which the server has none; there are no samples then.
+    """
+
+    samples: tuple[Sample, ...]
+    query: str = ""
+    warnings: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+def matrix(series: Sequence[MatrixSeries], first: float, step: int, points: int) -> np.ndarray:
+    """The samples of a range answer on the grid of its steps.
+
+    Args:
+        series: The decoded series.
+        first: Epoch seconds of the grid's first point.
+        step: Seconds between two points.
+        points: Points of the grid.
+
+    Returns:
+        float64, shape ``(points, len(series))``; NaN where there is no sample. Samples off the grid
+        belong to their nearest point; those outside are left out.
+    """
+    values = np.full((points, len(series)), np.nan)
+    for column, one in enumerate(series):
+        if not one.values:
+            continue
+        pairs = np.array(one.values, dtype=np.float64)
+        rows = np.rint((pairs[:, 0] - first) / step).astype(np.intp)
+        if rows[0] >= 0 and rows[-1] < points:
+            values[rows, column] = pairs[:, 1]
+        else:
+            inside = (rows >= 0) & (rows < points)
+            values[rows[inside], column] = pairs[inside, 1]
+    return values
+
+
+def grid(span: Span) -> pd.DatetimeIndex:
+    """The index of a frame over ``span``."""
+    first = np.datetime64(int(span.start.timestamp()), "s")
+    seconds = np.arange(span.points) * span.step
+    return pd.DatetimeIndex(first + seconds.astype("timedelta64[s]"), name="time").tz_localize("UTC")
+
+
+def frame_of(series: Sequence[MatrixSeries], span: Span) -> pd.DataFrame:
+    """A range answer as the frame of :class:`Range`."""
+    return pd.DataFrame(matrix(series, span.start.timestamp(), span.step, span.points), index=grid(span), copy=False)

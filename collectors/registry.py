@@ -1,0 +1,123 @@
+"""The collectors of every environment, built once from the settings and shared by all viewers."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from collectors.alertmanager import Alertmanager
+from collectors.cache import AnswerCache
+from collectors.elasticsearch import Elasticsearch
+from collectors.errors import NotConfigured
+from collectors.prometheus import Prometheus
+from collectors.prometheus_wire import Range
+from collectors.synaptic import Synaptic
+from settings import Settings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The sources of one environment; asking for one that is not configured raises ``NotConfigured``."""
+
+    environment: str
+    cache: AnswerCache
+    _synaptic: Synaptic | None
+    _prometheus: Prometheus | None
+    _alertmanager: Alertmanager | None
+    _elasticsearch: Elasticsearch | None
+
+    @property
+    def synaptic(self) -> Synaptic:
+        """The service itself."""
+        return self._synaptic or self._missing("synaptic")
+
+    @property
+    def prometheus(self) -> Prometheus:
+        """Its metrics."""
+        return self._prometheus or self._missing("prometheus")
+
+    @property
+    def alertmanager(self) -> Alertmanager:
+        """Its alerts and silences."""
+        return self._alertmanager or self._missing("alertmanager")
+
+    @property
+    def elasticsearch(self) -> Elasticsearch:
+        """Its logs."""
+        return self._elasticsearch or self._missing("elasticsearch")
+
+    def configured(self) -> list[Any]:
+        """The collectors that exist."""
+        each = (self._synaptic, self._prometheus, self._alertmanager, self._elasticsearch)
+        return [one for one in each if one is not None]
+
+    def _missing(self, name: str) -> Any:
+        raise NotConfigured(
+            name,
+            "",
+            "is not configured for this environment",
+            hint=f"Add [environments.{self.environment}.{name}] with its url to the settings file.",
+        )
+
+
+_lock = threading.Lock()
+_built: dict[tuple[int, str], Sources] = {}
+
+
+def sources(settings: Settings, environment: str) -> Sources:
+    """The sources of an environment, built on first use.
+
+    Raises:
+        KeyError: The settings have no such environment.
+    """
+    with _lock:
+        key = (id(settings), environment)
+        if key not in _built:
+            _built[key] = build(settings, environment)
+        return _built[key]
+
+
+def build(settings: Settings, environment: str) -> Sources:
+    """New collectors for an environment, with a cache of their own.
+
+    Raises:
+        KeyError: The settings have no such environment.
+    """
+    one = settings.environments[environment]
+    limits = settings.limits
+    cache = AnswerCache(limits.cache_bytes, limits.answer_ttl, limits.keep_stale, size_of)
+    return Sources(
+        environment,
+        cache,
+        Synaptic(environment, one.synaptic, cache) if one.synaptic else None,
+        Prometheus(environment, one.prometheus, limits, cache) if one.prometheus else None,
+        Alertmanager(environment, one.alertmanager, cache) if one.alertmanager else None,
+        Elasticsearch(environment, one.elasticsearch, cache) if one.elasticsearch else None,
+    )
+
+
+def close_all() -> None:
+    """Close the connections of everything that was built."""
+    with _lock:
+        for each in _built.values():
+            for collector in each.configured():
+                collector.close()
+        _built.clear()
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes an answer costs to keep."""
+    if isinstance(value, Range):
+        return int(value.frame.memory_usage(index=True, deep=False).sum()) + 300 * len(value.labels)
+    if isinstance(value, pd.DataFrame):
+        return int(value.memory_usage(index=True, deep=True).sum())
+    if isinstance(value, np.ndarray):
+        return int(value.nbytes)
+    if isinstance(value, list | tuple | frozenset):
+        return sys.getsizeof(value) + 500 * len(value)
+    return sys.getsizeof(value)
