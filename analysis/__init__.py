@@ -1,0 +1,1 @@
+"""Pure functions over frames and records: no input, no output, no Streamlit."""

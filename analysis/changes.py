@@ -1,0 +1,116 @@
+"""What changed, read off series: deploys, restarts and alerts as events for the ribbon of every chart.
+
+All functions take a frame with an aware UTC time index and float64 columns, NaN where there is no
+sample, and the labels of each column.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from analysis.events import Event, EventKind, Severity
+
+ROLLOUT = timedelta(minutes=15)
+"""Replicas that start the same version within this time belong to one deploy (a rolling update is slow)."""
+
+
+def deploys(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]]) -> list[Event]:
+    """Deploys: moments at which a version appears that was not running before.
+
+    Args:
+        frame: Any value where a replica ran a version, NaN where it did not.
+        labels: Of each column, at least ``version``.
+
+    Returns:
+        One event a deploy, oldest first. Versions that run from the first row on are no deploy. A version
+        that ran earlier, gave way to another and comes back is a deploy too, called a roll-back.
+    """
+    versions = sorted({label.get("version", "") for label in labels} - {""})
+    running = {
+        version: frame.iloc[:, [i for i, label in enumerate(labels) if label.get("version") == version]]
+        .notna()
+        .any(axis=1)
+        .to_numpy()
+        for version in versions
+    }
+    times = frame.index
+    found: list[Event] = []
+    seen_before: set[str] = set()
+    any_running = np.zeros(len(times), dtype=bool)
+    for version in versions:
+        any_running |= running[version]
+    starts = sorted(
+        (times[i].to_pydatetime(), version) for version in versions for i in _starts(running[version], any_running)
+    )
+    seen_before = {version for version in versions if running[version].size and running[version][0]}
+    last = ""
+    for moment, version in starts:
+        if version == last and found and moment - found[-1].time < ROLLOUT:
+            continue
+        back = version in seen_before
+        title = f"roll-back to {version}" if back else f"deploy {version}"
+        found.append(Event(moment, EventKind.DEPLOY, title, "first replica reports this version", Severity.INFO))
+        seen_before.add(version)
+        last = version
+    return found
+
+
+def _starts(running: np.ndarray, any_running: np.ndarray) -> list[int]:
+    """Rows where a version begins to run while others were running; a hole in all series is no deploy."""
+    rows: list[int] = []
+    known = [i for i in range(len(running)) if any_running[i]]
+    before_running: bool | None = None
+    for i in known:
+        if running[i] and before_running is False:
+            rows.append(i)
+        before_running = bool(running[i])
+    return rows
+
+
+def restarts(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], replica_label: str) -> list[Event]:
+    """Restarts: moments at which a replica's process start time moved forward.
+
+    Args:
+        frame: Epoch seconds of each process' start; one column a replica.
+        labels: Of each column, at least ``replica_label``.
+        replica_label: The label with the replica's name.
+
+    Returns:
+        One event a restart, at the start time that the process itself reports, oldest first.
+    """
+    found: list[Event] = []
+    for i, label in enumerate(labels):
+        values = frame.iloc[:, i].dropna()
+        moved = values[values.diff() > 1.0]
+        name = label.get(replica_label, "") or "a replica"
+        for start in moved:
+            moment = datetime.fromtimestamp(float(start), UTC)
+            found.append(Event(moment, EventKind.RESTART, f"{name} restarted", "its process started anew"))
+    return sorted(found, key=lambda event: event.time)
+
+
+def alerts(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]]) -> list[Event]:
+    """Alerts: moments at which an alert began to fire.
+
+    Args:
+        frame: 1 where an alert fires, NaN where it does not.
+        labels: Of each column, ``alertname``, ``severity`` and whatever tells alerts apart.
+
+    Returns:
+        One event for each beginning, oldest first; an alert that fired in the first row is told as such.
+    """
+    found: dict[tuple[datetime, str], Event] = {}
+    if frame.empty:
+        return []
+    for i, label in enumerate(labels):
+        firing = frame.iloc[:, i].notna().to_numpy()
+        begins = np.flatnonzero(firing & ~np.concatenate(([False], firing[:-1])))
+        name = label.get("alertname", "") or "alert"
+        severity = Severity.CRITICAL if label.get("severity") in {"critical", "page"} else Severity.WARNING
+        for row in begins:
+            moment = frame.index[int(row)].to_pydatetime()
+            detail = "was firing already when the window begins" if row == 0 else "began to fire"
+            found.setdefault((moment, name), Event(moment, EventKind.ALERT, name, detail, severity))
+    return sorted(found.values(), key=lambda event: event.time)

@@ -1,0 +1,132 @@
+"""The verdict of Overview: is it healthy, and if not, where and since when, in words.
+
+Pure: it gets what was measured and returns findings, the worst first. Formatting of numbers and times
+comes in as functions, so that the words of a page and of a terminal are the same.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from analysis.events import Event, EventKind
+
+Status = Literal["ok", "risk", "broken", "unknown"]
+
+FAR = 2.0
+"""From how many times its usual (or below one by how many times) a signal without thresholds is worth a word."""
+
+AFTER = timedelta(minutes=15)
+"""How long before the trouble a deploy may lie to be named with it."""
+
+_RANK: dict[Status, int] = {"broken": 3, "risk": 2, "unknown": 1, "ok": 0}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth saying.
+
+    Attributes:
+        status: How bad it is.
+        text: A sentence without a full stop.
+        subject: Signal key, ``replicas``, ``alerts`` or ``sources``: what a click should open.
+        since: When it began, where that is known.
+    """
+
+    status: Status
+    text: str
+    subject: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a signal says now.
+
+    Attributes:
+        key: The signal.
+        title: Its title.
+        unit: Unit of the values.
+        now: The newest value; ``None`` where there is none.
+        usual: What is usual at this time of day; ``None`` where that is not known.
+        status: By the signal's threshold.
+        limit: The threshold that was crossed; ``None`` where none was.
+        since: When it was crossed.
+        compare: Whether "n times its usual" says something for this signal.
+    """
+
+    key: str
+    title: str
+    unit: str
+    now: float | None
+    usual: float | None = None
+    status: Status = "ok"
+    limit: float | None = None
+    since: datetime | None = None
+    compare: bool = True
+
+    @property
+    def times_usual(self) -> float | None:
+        """How many times its usual it is; ``None`` where that says nothing."""
+        if not self.compare or self.now is None or not self.usual or self.usual <= 0:
+            return None
+        return self.now / self.usual
+
+
+Words = Callable[[float | None, str], str]
+Clock = Callable[[datetime], str]
+
+
+def of_reading(reading: Reading, events: Sequence[Event], value: Words, clock: Clock) -> Finding | None:
+    """What there is to say about a signal; ``None`` where nothing."""
+    if reading.now is None:
+        return None
+    times = reading.times_usual
+    far = times is not None and (times >= FAR or times <= 1 / FAR)
+    if reading.status == "ok" and not far:
+        return None
+    parts = [f"{reading.title} {'are' if reading.title.endswith('s') else 'is'} {value(reading.now, reading.unit)}"]
+    if times is not None and far:
+        parts.append(f"{times:.2g}× usual" if times >= 1 else f"usually {value(reading.usual, reading.unit)}")
+    if reading.limit is not None:
+        parts.append(f"limit {value(reading.limit, reading.unit)}")
+    if reading.since is not None:
+        parts.append(f"since {clock(reading.since)}")
+    text = ", ".join(parts)
+    cause = before(reading.since, events)
+    if cause is not None:
+        text += f", right after {cause.title}"
+    status: Status = reading.status if reading.status != "ok" else "risk"
+    return Finding(status, text, reading.key, reading.since)
+
+
+def before(moment: datetime | None, events: Sequence[Event]) -> Event | None:
+    """The last deploy or roll-back within ``AFTER`` before a moment."""
+    if moment is None:
+        return None
+    near = [
+        event
+        for event in events
+        if event.kind is EventKind.DEPLOY and moment - AFTER <= event.time <= moment + AFTER / 5
+    ]
+    return near[-1] if near else None
+
+
+def worst(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings with the worst first; of equals the one that began first, because it is nearer to the cause."""
+    return sorted(
+        findings,
+        key=lambda one: (-_RANK[one.status], one.since.timestamp() if one.since else float("inf")),
+    )
+
+
+def overall(findings: Sequence[Finding], known: int) -> Status:
+    """The status of all together.
+
+    Args:
+        findings: What there is to say.
+        known: How many signals have a value; without any nothing is called healthy.
+    """
+    if findings:
+        return worst(findings)[0].status
+    return "ok" if known else "unknown"

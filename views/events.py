@@ -1,0 +1,66 @@
+"""The layer of events that every chart shares: what happened to the service within a span."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from analysis import changes
+from analysis.events import Event
+from collectors.cache import Kept
+from collectors.errors import SourceError
+from collectors.registry import Sources
+from collectors.signals import catalogue
+from collectors.span import Span
+from views.ages import oldest
+from views.parallel import side_by_side
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Events within a span.
+
+    Attributes:
+        events: All of them, oldest first.
+        remarks: Which kinds of event are missing, and why.
+    """
+
+    events: tuple[Event, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def load_events(sources: Sources, span: Span) -> Kept[Happened]:
+    """Deploys, restarts and alerts within a span.
+
+    Raises:
+        SourceError: None of them could be asked, and no good answer is kept.
+    """
+    prometheus = sources.prometheus
+    signals = catalogue()
+    replica = prometheus.settings.replica_label
+    asked = [
+        partial(prometheus.range, signals["build"], span, by=("version", replica)),
+        partial(prometheus.range, signals["started"], span, by=(replica,)),
+        partial(prometheus.range, signals["alerts_firing"], span, by=("alertname", "severity")),
+    ]
+    build, started, alerts = side_by_side(*asked)
+    found = [
+        *changes.deploys(build.value.frame, build.value.labels),
+        *changes.restarts(started.value.frame, started.value.labels, replica),
+        *changes.alerts(alerts.value.frame, alerts.value.labels),
+    ]
+    inside = sorted((event for event in found if span.start <= event.time <= span.end), key=lambda event: event.time)
+    missing = [
+        f"{what} are not shown: Prometheus has no {', '.join(kept.value.absent)}"
+        for what, kept in (("Deploys", build), ("Restarts", started))
+        if kept.value.absent
+    ]
+    return oldest([build, started, alerts], Happened(tuple(inside), tuple(missing)))
+
+
+def events_or_none(sources: Sources, span: Span) -> tuple[Event, ...]:
+    """The events for a chart's ribbon: none where they cannot be asked, since the chart says so itself."""
+    try:
+        return load_events(sources, span).value.events
+    except SourceError:
+        return ()

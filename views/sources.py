@@ -1,0 +1,265 @@
+"""Sources: for each source whether it answers, how it went lately, what it lacks, and how to mend it.
+
+The page and ``python -m cli doctor`` show the same reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from collectors.alertmanager import Alertmanager
+from collectors.cache import Kept
+from collectors.elasticsearch import Elasticsearch
+from collectors.errors import NotConfigured, SourceError
+from collectors.guard import BreakerState, Health
+from collectors.prometheus import Prometheus
+from collectors.registry import Sources
+from collectors.signals import catalogue
+from collectors.synaptic import Synaptic, versions
+from settings import SOURCE_NAMES
+from views.parallel import side_by_side
+
+Status = Literal["ok", "risk", "broken", "unknown"]
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that a source does not have, and that the console would use.
+
+    Attributes:
+        text: What is missing, and what that costs.
+        mend: What brings it.
+    """
+
+    text: str
+    mend: str
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """How it stands with one source.
+
+    Attributes:
+        name: The source.
+        purpose: What the console has it for.
+        status: ``ok``; ``risk`` where it answers and lacks something; ``broken``; ``unknown`` where not configured.
+        summary: The state in a few words.
+        address: Where it is, without credentials; empty where not configured.
+        version: Its version; empty where it did not tell.
+        health: How requests went; ``None`` where not configured.
+        lacks: What is missing.
+        hint: What to do about a failure.
+    """
+
+    name: str
+    purpose: str
+    status: Status
+    summary: str
+    address: str = ""
+    version: str = ""
+    health: Health | None = None
+    lacks: tuple[Lack, ...] = ()
+    hint: str = ""
+
+    @property
+    def breaker(self) -> BreakerState | None:
+        """State of its breaker."""
+        return self.health.breaker if self.health is not None else None
+
+
+PURPOSES = {
+    "synaptic": "health, readiness and version of the service",
+    "prometheus": "metrics, alert rules, what changed",
+    "alertmanager": "who is told, what is silenced",
+    "elasticsearch": "logs and security events",
+}
+
+
+def load_reports(sources: Sources) -> Kept[list[SourceReport]]:
+    """A report for every source, asked side by side; a source that fails costs its own report only."""
+    checks: dict[str, Callable[[], SourceReport]] = {
+        "synaptic": lambda: _synaptic(sources.synaptic),
+        "prometheus": lambda: _prometheus(sources.prometheus),
+        "alertmanager": lambda: _alertmanager(sources.alertmanager),
+        "elasticsearch": lambda: _elasticsearch(sources.elasticsearch),
+    }
+    return Kept(side_by_side(*(partial(_report, name, checks[name]) for name in SOURCE_NAMES)), datetime.now(UTC))
+
+
+def _report(name: str, check: Callable[[], SourceReport]) -> SourceReport:
+    try:
+        return check()
+    except NotConfigured as error:
+        return SourceReport(name, PURPOSES[name], "unknown", "not configured", hint=error.hint)
+
+
+def _answered(
+    name: str,
+    collector: Synaptic | Prometheus | Alertmanager | Elasticsearch,
+    check: Callable[[], tuple[str, list[Lack]]],
+) -> SourceReport:
+    """Run a check that tells version and lacks; a failure becomes the report."""
+    source = collector.source
+    try:
+        version, lacks = check()
+    except SourceError as error:
+        hint = error.hint
+        return SourceReport(
+            name, PURPOSES[name], "broken", error.what, source.address, "", source.guard.health(), (), hint
+        )
+    status: Status = "risk" if lacks else "ok"
+    summary = "answers" if not lacks else f"answers, {len(lacks)} thing{'s' if len(lacks) > 1 else ''} missing"
+    return SourceReport(
+        name, PURPOSES[name], status, summary, source.address, version, source.guard.health(), tuple(lacks)
+    )
+
+
+def _synaptic(service: Synaptic) -> SourceReport:
+    def check() -> tuple[str, list[Lack]]:
+        state = service.state()
+        if state.error is not None:
+            raise state.error
+        replicas = state.value.replicas
+        lacks = [
+            Lack(
+                f"Replica {replica.name} is {replica.state}" + (f": {replica.detail}" if replica.detail else "") + ".",
+                _mend(replica.state),
+            )
+            for replica in replicas
+            if replica.state != "ready"
+        ]
+        if state.value.balancer.state != "ready":
+            lacks.append(
+                Lack(f"Through the balancer it is {state.value.balancer.state}.", _mend(state.value.balancer.state))
+            )
+        if not replicas:
+            lacks.append(
+                Lack(
+                    "No replicas are listed, so health, readiness and version are known through the balancer only.",
+                    f"Add replicas = [{{ name = …, url = … }}] to [environments.{service.environment}.synaptic].",
+                )
+            )
+        found = versions(replicas)
+        if len(found) > 1:
+            lacks.append(
+                Lack(
+                    f"Replicas run different versions: {', '.join(found)}.",
+                    "Wait for the roll-out to end, or look why it stopped.",
+                )
+            )
+        return ", ".join(found) or state.value.balancer.version, lacks
+
+    return _answered("synaptic", service, check)
+
+
+def _mend(state: str) -> str:
+    return (
+        "Look at its log and at the database that it waits for."
+        if state == "not ready"
+        else "Look whether the process runs, and at its log."
+    )
+
+
+def _prometheus(prometheus: Prometheus) -> SourceReport:
+    def check() -> tuple[str, list[Lack]]:
+        version, coverage, targets, rules = side_by_side(
+            prometheus.version,
+            lambda: prometheus.coverage(catalogue()),
+            prometheus.targets,
+            prometheus.rules,
+        )
+        for kept in (targets, rules):
+            if kept.error is not None:
+                raise kept.error
+        signals = catalogue()
+        lacks = [
+            Lack(
+                f"No metric {' or '.join(names)}: “{signals[key].title}” stays empty.",
+                "Let this build of Synaptic report it, or add the name that it has to collectors/catalog/signals.toml.",
+            )
+            for key, names in coverage.absent.items()
+        ]
+        if coverage.doubled:
+            one = next(iter(coverage.doubled.values()))
+            lacks.append(
+                Lack(
+                    f"{len(coverage.doubled)} metrics have doubled names on some replica ({one}).",
+                    "Both are used together. Register Synaptic's metrics without namespace and subsystem.",
+                )
+            )
+        own = [target for target in targets.value if target.scrape_pool == prometheus.settings.job]
+        if not own:
+            lacks.append(
+                Lack(
+                    f"No scrape job “{prometheus.settings.job}”.",
+                    f"Set job in [environments.{prometheus.environment}.prometheus] to the job that scrapes Synaptic.",
+                )
+            )
+        lacks += [
+            Lack(
+                f"Target {target.scrape_url} of {target.scrape_pool} is {target.health}: {target.last_error}.",
+                "Look whether it runs and whether Prometheus may reach it.",
+            )
+            for target in targets.value
+            if target.health == "down"
+        ]
+        lacks += [
+            Lack(
+                f"Rule {rule.name} fails: {rule.last_error}.",
+                "Correct the rule; promtool check rules finds mistakes of form.",
+            )
+            for group in rules.value
+            for rule in group.rules
+            if rule.health == "err"
+        ]
+        return version, lacks
+
+    return _answered("prometheus", prometheus, check)
+
+
+def _alertmanager(alertmanager: Alertmanager) -> SourceReport:
+    def check() -> tuple[str, list[Lack]]:
+        status = alertmanager.status()
+        lacks = []
+        if status.cluster.status not in ("ready", "disabled", ""):
+            lacks.append(
+                Lack(f"Its cluster is {status.cluster.status}.", "Look whether its peers run and reach each other.")
+            )
+        return status.version_info.version, lacks
+
+    return _answered("alertmanager", alertmanager, check)
+
+
+def _elasticsearch(logs: Elasticsearch) -> SourceReport:
+    def check() -> tuple[str, list[Lack]]:
+        info, health, documents = side_by_side(logs.info, logs.health, logs.documents)
+        lacks = []
+        if health.status != "green":
+            what = "some lines cannot be read" if health.status == "red" else "there is no second copy of some lines"
+            lacks.append(
+                Lack(
+                    f"The cluster is {health.status}: {health.unassigned_shards} shards have no node, so {what}.",
+                    "GET _cluster/allocation/explain on the cluster tells why.",
+                )
+            )
+        if documents == 0:
+            lacks.append(
+                Lack(
+                    f"The index pattern {logs.settings.index} holds no lines.",
+                    "Check the pattern, and whether Filebeat ships to this cluster.",
+                )
+            )
+        return info.version.number, lacks
+
+    return _answered("elasticsearch", logs, check)
+
+
+def overall(reports: list[SourceReport]) -> Status:
+    """The worst state among the configured sources; ``unknown`` where none is configured."""
+    order: tuple[Status, ...] = ("broken", "risk", "ok")
+    found = {report.status for report in reports}
+    return next((status for status in order if status in found), "unknown")
