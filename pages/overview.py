@@ -1,0 +1,99 @@
+"""Overview: is Synaptic healthy, and if not, where and since when?"""
+
+from functools import partial
+
+import streamlit as st
+
+from collectors import registry
+from collectors.signals import catalogue
+from ui import context, format
+from ui import overview as parts
+from ui.panel import panel
+from ui.parts import heading, nothing_configured
+from ui.series_panel import series_panel
+from views.events import load_events
+from views.overview import FIGURES, load_figure, load_verdict
+from views.series import load_series
+
+
+def show(visit: context.Context) -> None:
+    """The page for a configured environment: verdict, figures, the chart that matters, breakdowns, tables."""
+    sources = registry.sources(visit.settings, visit.environment)
+    signals = catalogue()
+    series = partial(partial, load_series, sources)
+    clock = partial(format.timestamp, zone=visit.tz)
+
+    panel(
+        "verdict",
+        lambda span: load_verdict(sources, span, format.value, clock),
+        parts.verdict,
+        height=96,
+        border=False,
+    )
+    with st.grid(len(FIGURES), min_column_width=150):
+        for key in FIGURES:
+            panel(
+                key,
+                partial(load_figure, sources, signals[key]),
+                parts.figure,
+                height=128,
+                empty=parts.why_no_figure,
+                border=False,
+                tile=signals[key].title,
+            )
+
+    wide, side = st.columns([3, 1])
+    with wide:
+        series_panel(
+            "search",
+            series("search_latency", quantiles=(0.5, 0.95, 0.99)),
+            title="Search latency by quantile",
+            height=320,
+            log=True,
+        )
+    with side:
+        panel(
+            "events",
+            partial(load_events, sources),
+            parts.events,
+            title="What happened",
+            height=320,
+            empty=lambda found: "" if found.events else "No deploy, restart or alert in this window.",
+        )
+
+    left, right = st.columns(2)
+    with left:
+        series_panel("operations", series("memory_operations", by=("operation_type",)), title="Memory operations")
+        series_panel("pool", series("pool_connections", by=("state",)), title="Database connection pool")
+        series_panel("sessions", series("active_sessions"), title="Active sessions")
+        series_panel("logins", series("failed_logins"), title="Failed sign-ins")
+    with right:
+        series_panel("errors", series("error_share_by_operation", by=("operation_type",)), title="Errors by operation")
+        series_panel("memory", series("memory_use", by=("$replica",)), title="Memory by replica")
+        series_panel("gc", series("gc_freed", by=("$replica",)), title="Freed by garbage collection")
+        series_panel(
+            "violations",
+            series("security_violations", by=("violation_type",)),
+            title="Security violations",
+        )
+
+    left, right = st.columns(2)
+    with left:
+        panel("replicas", lambda span: sources.synaptic.state(), parts.replicas, title="Replicas", height=180)
+    with right:
+        panel(
+            "alerts",
+            lambda span: sources.alertmanager.alerts(),
+            parts.alerts,
+            title="Alerts",
+            height=180,
+            empty=lambda found: "" if found else "No alert is firing.",
+        )
+
+
+heading("Overview", "Is Synaptic healthy, and if not, where and since when?")
+visit = context.current()
+if visit.configured is None:
+    nothing_configured()
+else:
+    show(visit)

@@ -1,0 +1,346 @@
+"""The axes of a chart: a clock in the viewer's zone across, a scale with readable ticks upwards."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ui import format as fmt
+from ui import theme as looks
+from ui.clean import for_plotly
+from ui.theme import Theme
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Window = tuple[datetime, datetime]
+
+MARGIN_TOP = 26
+MARGIN_BOTTOM = 40
+RIBBON = 22
+"""Pixels of the ribbon's row; in pixels, so that it looks the same under a low and under a high chart."""
+RIBBON_GAP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A level that matters, drawn as a thin labelled line.
+
+    Attributes:
+        value: The level, in the unit of the frame.
+        label: What it is, in a word or two.
+        status: ``risk`` or ``broken``; ``unknown`` draws it in grey, as for an objective.
+    """
+
+    value: float
+    label: str
+    status: Literal["risk", "broken", "unknown"] = "risk"
+
+
+class Clock:
+    """The time axis of a window: Plotly knows no zones, so times are moved by the zone's distance from UTC.
+
+    The distance is the one at the window's end for the whole axis, also when clocks change within the window: an
+    hour is then never drawn twice or left out, and the zone that is printed says which clock it is.
+    """
+
+    def __init__(self, window: Window, zone: tzinfo) -> None:
+        self.start, self.end = window
+        offset = self.end.astimezone(zone).utcoffset() or timedelta()
+        self.shift = offset.total_seconds() * 1000
+        self.zone = fmt.zone_name(self.end, zone)
+
+    def at(self, moment: datetime) -> float:
+        """Where a moment is on the axis, in milliseconds."""
+        return moment.timestamp() * 1000 + self.shift
+
+    def clock_time(self, moment: datetime) -> str:
+        """What this clock shows at a moment, without its zone."""
+        return f"{datetime.fromtimestamp(self.at(moment) / 1000, UTC):%H:%M:%S}"
+
+    @property
+    def range(self) -> list[float]:
+        """The ends of the axis, in milliseconds."""
+        return [self.at(self.start), self.at(self.end)]
+
+
+def selected(ends: Sequence[str | float], window: Window, zone: tzinfo) -> Window:
+    """The UTC moments of a selection that was dragged on a chart drawn for this window and zone.
+
+    Args:
+        ends: Both ends as Plotly reports them in ``selection.box[0]["x"]``, in any order.
+        window: The window that the chart was drawn for.
+        zone: The zone that it was drawn for.
+
+    Raises:
+        ValueError: The ends are not two times.
+    """
+    if len(ends) != 2:
+        raise ValueError("a selection has two ends")
+    shift = Clock(window, zone).shift
+    marks = sorted(
+        float(end) if isinstance(end, int | float) else pd.Timestamp(end).tz_localize(None).timestamp() * 1000
+        for end in ends
+    )
+    first, last = (datetime.fromtimestamp((mark - shift) / 1000, UTC) for mark in marks)
+    return first, last
+
+
+def milliseconds(index: "pd.Index[Any]") -> Floats:
+    """The times of a frame as milliseconds since 1970.
+
+    Raises:
+        ValueError: The index is not of times with a zone.
+    """
+    if not isinstance(index, pd.DatetimeIndex) or (index.tz is None and len(index)):
+        raise ValueError("a chart over time needs an index of times with a zone")
+    moments = index.tz_convert(None) if index.tz is not None else index
+    return moments.to_numpy("datetime64[ns]").astype(np.int64) / 1e6
+
+
+def points(times: Floats, values: Floats, shift: float) -> dict[str, Any]:
+    """The ``x`` and ``y`` of a trace: even times as start and step, and a hole wherever a sample is missing."""
+    if len(times) < 2:
+        return {"x": times + shift, "y": values}
+    steps = np.diff(times)
+    step = float(np.median(steps))
+    holes = np.flatnonzero(steps > 1.5 * step)
+    if holes.size:
+        times = np.insert(times, holes + 1, times[holes] + step)
+        values = np.insert(values, holes + 1, np.nan)
+    elif np.all(steps == step):
+        return {"x0": float(times[0]) + shift, "dx": step, "y": values}
+    return {"x": times + shift, "y": values}
+
+
+def alone(values: Floats) -> Bools:
+    """Which values have no neighbour, so that a line through them would not be seen."""
+    known = np.isfinite(values)
+    padded = np.concatenate([[False], known, [False]])
+    lonely: Bools = known & ~padded[:-2] & ~padded[2:]
+    return lonely
+
+
+def spans(mask: Bools) -> Iterator[tuple[int, int]]:
+    """First and last place of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    for first, after in edges.reshape(-1, 2):
+        yield int(first), int(after) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Upright:
+    """The value axis of one chart.
+
+    Attributes:
+        factor: What values are multiplied by before they are plotted.
+        top: The upper end of the axis, plotted.
+        look: The Plotly settings of the axis.
+        hover: The Plotly template of a hovered value; None where each value has a text of its own.
+        unit: The unit of the values before they are multiplied.
+        log: Whether it is logarithmic.
+    """
+
+    factor: float
+    top: float
+    look: dict[str, Any]
+    hover: str | None
+    unit: str
+    log: bool
+
+
+# A level farther above the data than this would press the lines flat; it is then named at the edge.
+_REACH = 2.0
+
+
+def linear(values: Floats, levels: Sequence[Threshold], unit: str) -> Upright:
+    """An axis from zero (or from the lowest value, if that is below) to a little above the highest one."""
+    known = values[np.isfinite(values)]
+    highest = float(known.max()) if known.size else 0.0
+    lowest = min(0.0, float(known.min())) if known.size else 0.0
+    near = [level.value for level in levels if highest == 0.0 or level.value <= highest * _REACH]
+    top = max([highest, *near])
+    if top <= lowest:
+        top = lowest + 1.0
+    chosen = fmt.axis(np.array([top, lowest]), unit)
+    suffix = f" {chosen.unit}" if chosen.unit and not chosen.unit.startswith("/") else chosen.unit
+    margin = (top - lowest) * 0.08
+    ceiling = (top + margin) * chosen.factor
+    look = {
+        "range": [(lowest - (margin if lowest < 0 else 0.0)) * chosen.factor, ceiling],
+        "tickformat": chosen.tick_format,
+        "ticksuffix": for_plotly(suffix),
+        "nticks": 6,
+    }
+    return Upright(
+        chosen.factor,
+        ceiling,
+        look,
+        f"%{{y:{chosen.hover_format}}}{for_plotly(suffix)}",
+        unit,
+        log=False,
+    )
+
+
+def logarithmic(values: Floats, levels: Sequence[Threshold], unit: str) -> Upright:
+    """A logarithmic axis over what is above zero, with ticks at 1, 2, 5 or at whole decades."""
+    known = values[np.isfinite(values) & (values > 0)]
+    lowest, highest = (float(known.min()), float(known.max())) if known.size else (0.1, 1.0)
+    near = [level.value for level in levels if 0 < level.value <= highest * 4]
+    low = math.floor(math.log10(min([lowest, *near])) * 4) / 4
+    high = math.ceil(math.log10(max([highest, *near]) * 1.05) * 4) / 4
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    steps = (1, 2, 5) if high - low <= 2.5 else (1,)
+    ticks = [tick for decade in decades for step in steps if low <= math.log10(tick := step * 10.0**decade) <= high]
+    look = {
+        "type": "log",
+        "range": [low, high],
+        "tickmode": "array",
+        "tickvals": ticks,
+        "ticktext": [for_plotly(fmt.value(tick, unit)) for tick in ticks],
+    }
+    return Upright(1.0, 10.0**high, look, None, unit, log=True)
+
+
+def time_layout(clock: Clock, theme: Theme, height: int, *, ribbon: bool) -> dict[str, Any]:
+    """The layout of a chart over time, with or without the row for the ribbon."""
+    look = looks.LOOKS[theme]
+    inner = max(1, height - MARGIN_TOP - MARGIN_BOTTOM)
+    floor = (RIBBON + RIBBON_GAP) / inner if ribbon else 0.0
+    layout = looks.layout(theme) | {
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": MARGIN_TOP, "b": MARGIN_BOTTOM, "pad": 2},
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "hoverdistance": 12,
+        "dragmode": "select",
+        "selectdirection": "h",
+        "newselection": {"line": {"color": look.muted, "width": 1, "dash": "solid"}},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "bottom",
+            "font": {"color": look.text, "size": 13},
+            "bgcolor": "rgba(0,0,0,0)",
+            "itemclick": "toggleothers",
+            "itemdoubleclick": "toggle",
+            "itemwidth": 30,
+        },
+        "xaxis": looks.axis_look(theme)
+        | {
+            "type": "date",
+            "range": clock.range,
+            "anchor": "y2" if ribbon else "y",
+            "showgrid": True,
+            "nticks": 10,
+            "tickformatstops": [
+                {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
+                {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%-d %b"},
+                {"dtickrange": [86_400_000, None], "value": "%-d %b"},
+            ],
+            # Said once under the axis; Plotly also puts it behind the time of the hovered moment.
+            "ticksuffix": f" {clock.zone}",
+            "showticksuffix": "last",
+            "hoverformat": "%Y-%m-%d %H:%M:%S",
+            "showspikes": True,
+            "spikemode": "across",
+            "spikethickness": 1,
+            "spikedash": "solid",
+            "spikecolor": look.line,
+            "spikesnap": "hovered data",
+        },
+        "yaxis": looks.axis_look(theme) | {"domain": [floor, 1.0], "fixedrange": True},
+    }
+    if ribbon:
+        layout["yaxis2"] = looks.axis_look(theme) | {
+            "domain": [0.0, RIBBON / inner],
+            "range": [-1, 1],
+            "fixedrange": True,
+            "showgrid": False,
+            "tickmode": "array",
+            "tickvals": [0],
+            "ticktext": ["events"],
+        }
+    return layout
+
+
+def note(text: str, theme: Theme, **place: Any) -> dict[str, Any]:
+    """A small grey remark on the plot; ``place`` says where, in Plotly's words."""
+    return {
+        "text": text,
+        "showarrow": False,
+        "xref": "paper",
+        "yref": "paper",
+        "font": {"color": looks.LOOKS[theme].muted, "size": 12},
+        **place,
+    }
+
+
+def draw_levels(
+    levels: Sequence[Threshold], axis: Upright, theme: Theme
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Thin labelled lines for the levels that fit, and remarks at the upper edge for those that do not.
+
+    Returns:
+        Plotly shapes and annotations.
+    """
+    shapes: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    beyond: list[str] = []
+    below: float | None = None
+    for level in sorted(levels, key=lambda level: level.value):
+        words = f"{for_plotly(level.label)} {fmt.value(level.value, axis.unit)}"
+        plotted = level.value * axis.factor
+        if not math.isfinite(plotted) or (axis.log and plotted <= 0):
+            continue
+        if plotted > axis.top:
+            beyond.append(f"{words} ↑")
+            continue
+        colour = looks.STATUS[level.status].colour(theme)
+        dash = "dash" if level.status == "unknown" else "dot"
+        shapes.append(
+            {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": plotted, "y1": plotted}
+            | {"line": {"color": colour, "width": 1.25, "dash": dash}}
+        )
+        # Labels stand over the oldest values, as the newest are what is looked at. Of two labels at nearly the same
+        # height the second one moves aside; one at the upper edge hangs below its line.
+        crowded = below is not None and _distance(plotted, below, axis) < _LABEL_HEIGHT
+        hanging = _distance(axis.top, plotted, axis) < _LABEL_HEIGHT
+        below = plotted
+        notes.append(
+            note(
+                words,
+                theme,
+                x=0,
+                xanchor="left",
+                xshift=_LABEL_WIDTH if crowded else 0,
+                y=math.log10(plotted) if axis.log else plotted,
+                yref="y",
+                yanchor="top" if hanging else "bottom",
+                font={"color": colour, "size": 12},
+                bgcolor=looks.LOOKS[theme].background,
+                opacity=0.9,
+                borderpad=1,
+            )
+        )
+    if beyond:
+        notes.append(note(" · ".join(beyond), theme, x=1, y=1, xanchor="right", yanchor="top"))
+    return shapes, notes
+
+
+# A label's height as a share of a chart of usual height.
+_LABEL_HEIGHT = 0.12
+_LABEL_WIDTH = 130
+
+
+def _distance(one: float, other: float, axis: Upright) -> float:
+    low, high = (float(end) for end in axis.look["range"])
+    if axis.log:
+        one, other = math.log10(one), math.log10(other)
+    return abs(one - other) / (high - low)

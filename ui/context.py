@@ -1,0 +1,109 @@
+"""What a page and its panels need to know about the visit: environment, window, zone, theme, viewer.
+
+The shell reads it from the address at each run and leaves it here; panels that refresh by themselves
+read the same one. It is the one place that writes the address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from access import Viewer
+from collectors.span import Span
+from settings import Environment, Settings
+from ui.theme import Theme
+from ui.window import KEYS, Window
+
+_CONTEXT = "context"
+_HISTORY = "windows before this one"
+_HISTORY_LENGTH = 30
+
+
+@dataclass(frozen=True)
+class Context:
+    """One visit of one page.
+
+    Attributes:
+        settings: The settings of this process.
+        environment: Key of the chosen environment; empty where none is configured.
+        window: What the page shows.
+        page: Name of the page, as in its address.
+        theme: Light or dark.
+        viewer: Who is looking.
+    """
+
+    settings: Settings
+    environment: str
+    window: Window
+    page: str
+    theme: Theme
+    viewer: Viewer
+
+    @property
+    def configured(self) -> Environment | None:
+        """The settings of the chosen environment."""
+        return self.settings.environments.get(self.environment)
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """The zone of all times."""
+        return self.window.tz
+
+    def span(self) -> Span:
+        """The window as sources are asked for it, with the clock as it is now."""
+        return self.window.span(datetime.now(UTC), self.settings.limits)
+
+    def earlier(self, span: Span) -> Span | None:
+        """The period that ``span`` is compared with."""
+        return self.window.compared(span)
+
+    def params(self, window: Window | None = None) -> dict[str, str]:
+        """The address of this picture, or of the same one with another window: for links to other pages."""
+        named = {"env": self.environment} if self.environment else {}
+        return {**named, **(window or self.window).params()}
+
+
+def current() -> Context:
+    """The context of this visit.
+
+    Raises:
+        KeyError: Outside a page that the shell runs.
+    """
+    return cast("Context", st.session_state[_CONTEXT])
+
+
+def enter(context: Context) -> None:
+    """Make ``context`` the one of this visit; the shell does it at the start of each run."""
+    before: Context | None = st.session_state.get(_CONTEXT)
+    if before is not None and before.window != context.window:
+        history: list[Window] = st.session_state.setdefault(_HISTORY, [])
+        if history and history[-1] == context.window:
+            history.pop()  # the viewer went back, by the button or by the browser
+        else:
+            history.append(before.window)
+            del history[:-_HISTORY_LENGTH]
+    st.session_state[_CONTEXT] = context
+
+
+def previous_window() -> Window | None:
+    """The window that was shown before this one, for the undo button."""
+    history: list[Window] = st.session_state.get(_HISTORY, [])
+    return history[-1] if history else None
+
+
+def show(window: Window) -> None:
+    """Write a window into the address, in one go, so that the browser's Back undoes it in one step."""
+    params = {key: value for key, value in st.query_params.to_dict().items() if key not in KEYS}
+    context = current()
+    st.query_params.from_dict({**params, **replace(context, window=window).params()})
+
+
+def show_environment(environment: str) -> None:
+    """Write another environment into the address; the window stays."""
+    params = st.query_params.to_dict()
+    st.query_params.from_dict({**params, "env": environment})

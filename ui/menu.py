@@ -1,0 +1,53 @@
+"""The pages of the console and the ways to them: the menu, links between pages, links to other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from collectors.span import Span
+from ui import context
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PAGES = {
+    "overview": ("Overview", ":material/monitor_heart:"),
+    "sources": ("Sources", ":material/lan:"),
+}
+"""The pages in the order of the menu: file in ``pages/`` and part of the address → title, icon."""
+
+
+def pages() -> dict[str, st.Page]:
+    """The pages by name, for this run of the shell."""
+    return {
+        name: st.Page(ROOT / "pages" / f"{name}.py", title=title, icon=icon, url_path=name)
+        for name, (title, icon) in PAGES.items()
+    }
+
+
+def link(name: str, label: str = "", *, icon: str | None = None) -> None:
+    """A link to another page, with environment, window and zone kept."""
+    st.page_link(
+        pages()[name],
+        label=label or PAGES[name][0],
+        icon=icon or PAGES[name][1],
+        query_params=context.current().params(),
+    )
+
+
+def prometheus_graph(query: str, span: Span) -> str | None:
+    """The address of Prometheus' own page for a query over a span; ``None`` where none is configured."""
+    configured = context.current().configured
+    if configured is None or configured.prometheus is None:
+        return None
+    base = configured.prometheus.link or configured.prometheus.url
+    asked = {
+        "g0.expr": query,
+        "g0.tab": "0",
+        "g0.range_input": f"{int(span.seconds)}s",
+        "g0.end_input": span.end.strftime("%Y-%m-%d %H:%M:%S"),
+        "g0.step_input": str(span.step),
+    }
+    return f"{base}/graph?{urlencode(asked)}"

@@ -1,0 +1,228 @@
+"""The parts of Overview: the verdict in words, the tile of one figure, replicas, alerts, what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from analysis.events import Event, EventKind, Severity
+from ui import charts, context, format, menu, tables
+from ui.clean import inert
+from ui.panel import About
+from ui.tables import Column
+from ui.theme import STATUS
+
+if TYPE_CHECKING:
+    from collectors.alertmanager import FiringAlert
+    from collectors.span import Span
+    from collectors.synaptic import ReplicaState, ServiceState
+    from views.events import Happened
+    from views.overview import Figure, Verdict
+
+_EVENT_ICONS = {
+    EventKind.DEPLOY: ":material/rocket_launch:",
+    EventKind.RESTART: ":material/restart_alt:",
+    EventKind.ALERT: ":material/notifications_active:",
+    EventKind.SCALING: ":material/expand:",
+    EventKind.RUNBOOK: ":material/play_circle:",
+    EventKind.KUBERNETES: ":material/deployed_code:",
+    EventKind.ANNOTATION: ":material/edit_note:",
+}
+
+_REPLICA_STATUS = {"ready": "ok", "not ready": "risk", "unhealthy": "broken", "unreachable": "broken"}
+
+MOST_EVENTS = 12
+"""How many events the list shows; the ribbon of each chart has them all."""
+
+
+def verdict(found: Verdict, _span: Span) -> None:
+    """The state in words: the worst finding large, the others below it, and a line of counts."""
+    status = STATUS[found.status]
+    if found.status == "ok":
+        headline = "Synaptic is healthy: every figure is within its limits and near its usual."
+    elif found.status == "unknown":
+        headline = "Nothing is known about Synaptic: no source tells how it is."
+    else:
+        headline = found.findings[0].text[:1].upper() + found.findings[0].text[1:] + "."
+    st.markdown(f"### :{status.markdown}[{status.icon}] {inert(headline, 500)}", anchors=False)
+    rest = found.findings if found.status == "unknown" else found.findings[1:]
+    for finding in rest[:6]:
+        mark = STATUS[finding.status]
+        text = finding.text[:1].upper() + finding.text[1:]
+        st.markdown(f":{mark.markdown}[{mark.icon}] {inert(text, 500)}.")
+    if len(rest) > 6:
+        st.caption(f"and {len(rest) - 6} more, further down this page")
+    with st.container(horizontal=True, gap="small"):
+        _badges(found)
+
+
+def _badges(found: Verdict) -> None:
+    service = found.service
+    if service is not None:
+        ready = sum(replica.state == "ready" for replica in service.replicas)
+        total = len(service.replicas)
+        if total:
+            status = STATUS["ok" if ready == total else "broken" if ready * 2 < total else "risk"]
+            st.badge(f"replicas {ready}/{total} ready", icon=status.icon, color=status.markdown)
+        status = STATUS["ok" if service.balancer.state == "ready" else "broken"]
+        st.badge(f"balancer {service.balancer.state}", icon=status.icon, color=status.markdown)
+        shown = sorted({replica.version for replica in service.replicas if replica.version})
+        if shown:
+            status = STATUS["ok" if len(shown) == 1 else "risk"]
+            st.badge(f"version {inert(', '.join(shown), 60)}", icon=":material/deployed_code:", color=status.markdown)
+    if found.alerts is not None:
+        count = len(found.alerts)
+        status = STATUS["risk" if count else "ok"]
+        st.badge(f"{count or 'no'} alert{'' if count == 1 else 's'} firing", icon=status.icon, color=status.markdown)
+    for error in found.failures:
+        status = STATUS["unknown"]
+        st.badge(f"{error.source} {error.kind}", icon=status.icon, color=status.markdown)
+    if found.failures:
+        menu.link("sources", "What is wrong with them", icon=":material/arrow_forward:")
+
+
+def about_verdict(found: Verdict, _span: Span) -> About:
+    """How the verdict comes about."""
+    return About(
+        "Made of the figures below against their thresholds and against what is usual at this time of day "
+        "(median of the last seven days), the replicas' own answers, firing alerts and the log volume. "
+        f"{found.known} signals have a value."
+    )
+
+
+def figure(found: Figure, _span: Span) -> None:
+    """One figure: now, against its usual, its trend, and its status where it is not fine."""
+    reading = found.reading
+    status = STATUS[reading.status]
+    fine = reading.status in ("ok", "unknown")
+    beside = [format.change(reading.now, reading.usual)] if reading.usual is not None and reading.compare else []
+    text = f"{beside[0]} to usual" if beside and beside[0] not in ("", format.UNKNOWN) else None
+    if beside and beside[0] == "=":
+        text = "as usual"
+    elif beside and beside[0].endswith("×"):
+        text = f"{beside[0]} usual"
+    st.metric(
+        found.signal.title,
+        format.value(reading.now, reading.unit),
+        text,
+        delta_color="off" if fine else {"risk": "orange", "broken": "red"}[reading.status],  # type: ignore[arg-type]
+        delta_arrow="off",
+        icon=None if fine else status.icon,
+        help=_figure_help(found),
+        chart_data=charts.sparkline(found.trend) or None,
+        chart_type="line",
+        border=True,
+        height=128,
+    )
+
+
+def _figure_help(found: Figure) -> str:
+    reading = found.reading
+    parts = [inert(found.signal.help, 500)]
+    if reading.usual is not None and reading.compare:
+        parts.append(f"Usual at this time of day: {format.value(reading.usual, reading.unit)}.")
+    threshold = found.signal.threshold
+    if threshold is not None:
+        side = "below" if threshold.below else "from"
+        limits = [
+            f"{STATUS[name].word} {side} {format.value(limit, reading.unit)}"
+            for name, limit in (("risk", threshold.risk), ("broken", threshold.broken))
+            if limit is not None
+        ]
+        parts.append(f"{'; '.join(limits).capitalize()}.")
+    if reading.since is not None:
+        parts.append(f"Beyond it since {format.timestamp(reading.since, context.current().tz)}.")
+    return "\n\n".join(parts)
+
+
+def why_no_figure(found: Figure) -> str:
+    """Why a figure has no value; an empty text where it has one."""
+    if found.absent:
+        return f"{found.signal.title}: no metric {' or '.join(found.absent)}"
+    return "" if found.reading.now is not None or found.trend.notna().any() else f"{found.signal.title}: no samples"
+
+
+def events(found: Happened, _span: Span) -> None:
+    """What happened within the window, newest first."""
+    tz = context.current().tz
+    latest = found.events[::-1][:MOST_EVENTS]
+    for event in latest:
+        st.markdown(_event(event, format.timestamp(event.time, tz, date=False)))
+    if len(found.events) > len(latest):
+        st.caption(f"and {len(found.events) - len(latest)} earlier")
+
+
+def _event(event: Event, moment: str) -> str:
+    word = {"critical": STATUS["broken"], "warning": STATUS["risk"]}.get(event.severity)
+    icon = _EVENT_ICONS[event.kind]
+    shown = f":{word.markdown}[{icon}]" if word is not None and event.severity is not Severity.INFO else icon
+    return f"{shown} `{moment}` {inert(event.title, 80)}"
+
+
+def replicas(found: ServiceState, _span: Span) -> None:
+    """Every replica with version and readiness, and the balancer."""
+    rows = [_replica(one) for one in found.replicas]
+    rows.append({**_replica(found.balancer), "name": "through the balancer"})
+    tables.table(
+        pd.DataFrame(rows),
+        columns=[
+            Column("status", "", "status", width=90),
+            Column("name", "Replica"),
+            Column("state", "State", width=100),
+            Column("version", "Version", width=80),
+            Column("detail", "In its own words"),
+        ],
+        key="replicas",
+        alt="Replicas with version and readiness",
+    )
+
+
+def _replica(one: ReplicaState) -> dict[str, str]:
+    return {
+        "status": _REPLICA_STATUS[one.state],
+        "name": one.name,
+        "state": one.state,
+        "version": one.version or "not reported",
+        "detail": one.detail,
+    }
+
+
+def alerts(found: list[FiringAlert], _span: Span) -> None:
+    """Every alert that Alertmanager holds, silenced ones too."""
+    frame = pd.DataFrame(
+        [
+            {
+                "status": _alert_status(alert),
+                "name": alert.labels.get("alertname", ""),
+                "since": pd.Timestamp(alert.starts_at),
+                "state": "firing" if alert.status.state == "active" else _silence(alert),
+                "summary": alert.annotations.get("summary", "") or alert.annotations.get("description", ""),
+            }
+            for alert in found
+        ]
+    )
+    tables.table(
+        frame,
+        columns=[
+            Column("status", "", "status", width=90),
+            Column("name", "Alert", width=180),
+            Column("since", "Since", "time", width=150),
+            Column("state", "State", width=90),
+            Column("summary", "What it says"),
+        ],
+        key="alerts",
+        tz=context.current().tz,
+        alt="Alerts",
+    )
+
+
+def _alert_status(alert: FiringAlert) -> str:
+    if alert.status.state != "active":
+        return "unknown"
+    return "broken" if alert.labels.get("severity") in {"critical", "page"} else "risk"
+
+
+def _silence(alert: FiringAlert) -> str:
+    return "silenced" if alert.status.silenced_by else "inhibited" if alert.status.inhibited_by else alert.status.state

@@ -1,0 +1,222 @@
+"""The panel: the one way to show data, with its five states always told apart.
+
+* *loading*: a skeleton in the final size, so that nothing jumps;
+* *data*: with "as of", and the questions behind the info button;
+* *empty*: says why: nothing in this window, the metric is absent, the source is not configured;
+* *stale*: the last good answer with its age and the cause;
+* *failed*: which source, what happened, what to do, and a retry.
+
+A panel is a parallel fragment: the page's script ends in milliseconds, all panels load side by side,
+and one failing panel is one failing panel.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Generic, Literal, TypeVar
+
+import streamlit as st
+
+import telemetry.metrics as telemetry
+from collectors.cache import Kept
+from collectors.deadline import deadline
+from collectors.errors import NotConfigured, SourceError
+from collectors.span import Span
+from telemetry import logs
+from ui import context, format
+from ui.clean import clean, inert
+from ui.theme import STATUS
+
+T = TypeVar("T")
+log = logs.get_logger(__name__)
+
+State = Literal["data", "empty", "stale", "failed"]
+
+
+@dataclass(frozen=True)
+class About:
+    """What the info button of a panel tells.
+
+    Attributes:
+        help: What the panel shows, in a sentence.
+        queries: The questions behind it, in the source's language.
+        remarks: What the reader must know: cuts, warnings; their number is shown beside the title.
+        links: Other tools that show the same: label → address.
+    """
+
+    help: str = ""
+    queries: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """How loading a panel ended.
+
+    Attributes:
+        state: Which of the states.
+        value: The answer, for *data* and *stale*.
+        as_of: When it was asked for.
+        error: The cause, for *stale* and *failed*.
+        reason: Why there is nothing to show, for *empty*; what happened, for a failure that is no source's.
+        hint: What to do about it.
+    """
+
+    state: State
+    value: T | None = None
+    as_of: datetime | None = None
+    error: SourceError | None = None
+    reason: str = ""
+    hint: str = ""
+
+
+def outcome(load: Callable[[], Kept[T]], empty: Callable[[T], str], seconds: float) -> Outcome[T]:
+    """Load what a panel shows, within ``seconds``, and tell how that ended. Never raises."""
+    try:
+        with deadline(seconds):
+            kept = load()
+        reason = empty(kept.value)
+    except NotConfigured as error:
+        return Outcome("empty", reason=f"{error.source} is not configured for this environment.", hint=error.hint)
+    except SourceError as error:
+        return Outcome("failed", error=error)
+    except Exception as error:
+        log.error("panel failed", exc_info=error)
+        return Outcome("failed", reason="This panel failed by a mistake of the console; its log has the cause.")
+    if reason and kept.error is None:
+        return Outcome("empty", as_of=kept.as_of, reason=reason)
+    if kept.error is not None:
+        return Outcome("stale", kept.value, kept.as_of, kept.error)
+    return Outcome("data", kept.value, kept.as_of)
+
+
+def panel(
+    key: str,
+    load: Callable[[Span], Kept[T]],
+    draw: Callable[[T, Span], None],
+    *,
+    title: str = "",
+    height: int = 260,
+    empty: Callable[[T], str] = lambda _: "",
+    about: Callable[[T, Span], About] = lambda _, __: About(),
+    border: bool = True,
+    tile: str = "",
+) -> None:
+    """Show one thing that has to be asked for.
+
+    Args:
+        key: Name of the panel on its page; part of metrics.
+        load: Asks for the answer over a span, through collectors; may raise ``SourceError``.
+        draw: Draws the answer.
+        title: Heading; nothing is drawn around a panel without one.
+        height: Height of the drawn answer in pixels, kept while loading.
+        empty: Says why there is nothing to show in an answer; an empty text where there is something.
+        about: What the info button tells.
+        border: Whether the panel has a frame.
+        tile: Name of a small panel without a heading, for the states in which it shows no data.
+    """
+    visit = context.current()
+    every = visit.settings.view.refresh if visit.window.live else None
+
+    @st.fragment(parallel=True, key=f"{visit.page}/{key}", run_every=every)
+    def body() -> None:
+        visit = context.current()
+        span = visit.span()
+        started = time.monotonic()
+        with st.container(border=border, key=f"panel-{visit.page}-{key}"):
+            head = st.container(horizontal=True, vertical_alignment="center", gap="small") if title else None
+            if head is not None:
+                head.markdown(f"**{inert(title)}**", width="stretch")
+            with st.skeleton(height):
+                result = outcome(lambda: load(span), empty, visit.settings.limits.deadline)
+                if tile and result.value is None:
+                    _tile(tile, result, height)
+                else:
+                    _draw(result, draw, span, height, key)
+            if head is not None:
+                with head:
+                    _head(result, about, span, visit)
+        telemetry.observe_panel(visit.page, key, result.state, time.monotonic() - started)
+
+    body()
+
+
+def _draw(result: Outcome[T], draw: Callable[[T, Span], None], span: Span, height: int, key: str) -> None:
+    if result.state == "failed":
+        _failed(result, height, key)
+    elif result.state == "empty":
+        with st.container(height=height, border=False, vertical_alignment="center", horizontal_alignment="center"):
+            st.caption(f"{inert(result.reason, 400)}", width="content")
+            if result.hint:
+                st.caption(inert(result.hint, 400), width="content")
+    elif result.value is not None:
+        if result.error is not None and result.as_of is not None:
+            age = format.ago(result.as_of, datetime.now(UTC))
+            word = STATUS["risk"]
+            cause = f"{result.error.source} {result.error.what}"
+            st.caption(f":{word.markdown}[{word.icon} Last good answer, {age}:] {inert(cause, 300)}")
+        draw(result.value, span)
+
+
+def _tile(name: str, result: Outcome[T], height: int) -> None:
+    """A small panel without data: its name, the state in two words, and all the rest on hover."""
+    error = result.error
+    if error is not None:
+        told = f"{error.source} {error.what}. {error.hint}"
+        short, status = f"{error.source} {error.kind}", STATUS["broken"]
+    else:
+        told = f"{result.reason} {result.hint}"
+        short, status = ("no data" if result.state == "empty" else "failed"), STATUS["unknown"]
+    with st.container(border=True, height=height, gap="small"):
+        st.caption(inert(name), help=inert(told, 500))
+        st.markdown(f":{status.markdown}[{status.icon} {inert(short)}]")
+
+
+def _failed(result: Outcome[T], height: int, key: str) -> None:
+    """Which source, what happened, what to do, and a retry; in the height that the data would have."""
+    with st.container(height=height, border=False, vertical_alignment="center", gap="small"):
+        broken = STATUS["broken"]
+        error = result.error
+        if error is None:
+            st.markdown(f":{broken.markdown}[{broken.icon}] {inert(result.reason, 400)}")
+            return
+        st.markdown(f":{broken.markdown}[{broken.icon} **{inert(error.source)}**] {inert(error.what, 300)}")
+        again = ""
+        if error.resting_until is not None:
+            moment = format.timestamp(error.resting_until, context.current().tz)
+            again = f" It is asked again at {moment}."
+        st.caption(f"{inert(error.hint, 400)}{again}")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(
+                "Try again", key=f"retry-{context.current().page}-{key}", icon=":material/refresh:", type="tertiary"
+            )
+            if error.address:
+                st.caption(inert(error.address), width="content")
+
+
+def _head(result: Outcome[T], about: Callable[[T, Span], About], span: Span, visit: context.Context) -> None:
+    """Beside the title: the time of the answer and the info button."""
+    if result.as_of is not None:
+        moment = format.timestamp(result.as_of, visit.tz)
+        st.caption(moment, width="content", help="When this answer was asked for.")
+    if result.value is None:
+        return
+    told = about(result.value, span)
+    if not (told.help or told.queries or told.remarks):
+        return
+    if told.remarks:
+        count = len(told.remarks)
+        st.caption(f":material/info: {count} {'remark' if count == 1 else 'remarks'}", width="content")
+    with st.popover("", icon=":material/help:", type="tertiary", help="What is this?"):
+        if told.help:
+            st.markdown(inert(told.help, 1000))
+        for remark in told.remarks:
+            st.markdown(f":material/info: {inert(remark, 500)}")
+        for query in told.queries:
+            st.code(clean(query, 4000), language=None, wrap_lines=True)
+        for label, address in told.links.items():
+            st.link_button(label, address, icon=":material/open_in_new:", type="tertiary")

@@ -1,0 +1,77 @@
+"""The parts of Sources: a row for each source, and below it what each lacks and how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from ui import context, format, tables
+from ui.clean import inert
+from ui.tables import Column
+from ui.theme import STATUS
+
+if TYPE_CHECKING:
+    from collectors.span import Span
+    from views.sources import SourceReport
+
+
+def reports(found: list[SourceReport], _span: Span) -> None:
+    """All sources of the environment."""
+    tz = context.current().tz
+    rows = [_row(report) for report in found]
+    tables.table(
+        pd.DataFrame(rows),
+        columns=[
+            Column("status", "", "status", width=95),
+            Column("name", "Source", width=120),
+            Column("summary", "State", width="medium"),
+            Column("address", "Address", width="medium"),
+            Column("version", "Version", width=90),
+            Column("latency", "Latency", "number", unit="s", width=80, help="Of the last good answer."),
+            Column("last_success", "Last success", "time", width=130),
+            Column("last_failure", "Last failure", "time", width=130),
+            Column("breaker", "Breaker", width=90, help="Open: left alone for ten seconds after three failures."),
+            Column("failed", "Failed", width=80, help="Requests that failed, of all since the console started."),
+        ],
+        key="sources",
+        tz=tz,
+        alt="Sources",
+    )
+    for report in found:
+        _details(report)
+
+
+def _row(report: SourceReport) -> dict[str, object]:
+    health = report.health
+    return {
+        "status": report.status,
+        "name": report.name,
+        "summary": report.summary,
+        "address": report.address or "–",
+        "version": report.version or "–",
+        "latency": health.last_latency if health is not None else None,
+        "last_success": pd.Timestamp(health.last_success) if health is not None and health.last_success else pd.NaT,
+        "last_failure": pd.Timestamp(health.last_failure) if health is not None and health.last_failure else pd.NaT,
+        "breaker": health.breaker.replace("_", "-") if health is not None else "–",
+        "failed": f"{health.failures} of {format.count(health.requests)}" if health is not None else "–",
+    }
+
+
+def _details(report: SourceReport) -> None:
+    """What is wrong with a source and how to mend it; nothing where nothing is."""
+    if not report.lacks and not report.hint:
+        return
+    status = STATUS[report.status]
+    with st.container(border=True, gap="small"):
+        st.markdown(f":{status.markdown}[{status.icon}] **{inert(report.name)}** {inert(report.summary, 300)}")
+        st.caption(f"The console has it for: {inert(report.purpose)}.")
+        error = report.health.last_error if report.health is not None else None
+        if report.status == "broken" and error is not None and report.health is not None:
+            moment = format.timestamp(report.health.last_failure, context.current().tz)
+            st.markdown(f"Last failure at {moment}: {inert(error.what, 300)}.")
+        if report.hint:
+            st.markdown(f":material/build: {inert(report.hint, 400)}")
+        for lack in report.lacks:
+            st.markdown(f":material/warning: {inert(lack.text, 500)}  \n:material/build: {inert(lack.mend, 500)}")

@@ -1,0 +1,220 @@
+"""Colours, status words and chart looks, once for light and once for dark.
+
+Series colours follow Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), which is safe for colour-blind
+readers, with its two warm colours kept aside: vermilion is only ever "broken" and orange only ever "at risk". A
+name has the same colour on every page. The page's own colours are in ``.streamlit/config.toml`` (``[theme.light]``,
+``[theme.dark]``) and agree with this module; a test holds them together. Colours are sRGB, ``#rrggbb``.
+"""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Theme = Literal["light", "dark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a chart needs to know about the page around it."""
+
+    background: str
+    surface: str
+    text: str
+    muted: str
+    grid: str
+    line: str
+
+
+LOOKS: dict[Theme, Look] = {
+    "light": Look("#ffffff", "#f4f6f8", "#1b2430", "#586474", "#e6eaef", "#c3cad3"),
+    "dark": Look("#10161e", "#1a222d", "#e4e9ef", "#9aa7b6", "#232d39", "#3d4a5a"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One of the four verdicts about anything, told by word, mark and colour together.
+
+    Attributes:
+        word: What is written.
+        icon: The Streamlit material icon.
+        mark: A character for places that have no icons: table cells, charts, terminals.
+        markdown: Streamlit's name of the colour, for ``:red[...]`` and badges.
+        light: The colour of text and lines on the light page, at least 4.5:1.
+        dark: The same on the dark page.
+    """
+
+    word: str
+    icon: str
+    mark: str
+    markdown: Literal["green", "orange", "red", "gray"]
+    light: str
+    dark: str
+
+    def colour(self, theme: Theme) -> str:
+        """The colour of this status on a page of that theme."""
+        return self.light if theme == "light" else self.dark
+
+    @property
+    def text(self) -> str:
+        """Mark and word, for places without icons."""
+        return f"{self.mark} {self.word}"
+
+
+STATUS: dict[str, Status] = {
+    "ok": Status("ok", ":material/check_circle:", "✓", "green", "#1a7045", "#5fd08f"),
+    "risk": Status("at risk", ":material/warning:", "▲", "orange", "#8f5600", "#f0b035"),
+    "broken": Status("broken", ":material/error:", "✕", "red", "#b3261e", "#ff8f85"),
+    "unknown": Status("unknown", ":material/help:", "?", "gray", "#586474", "#9aa7b6"),
+}
+"""The four states by key; whatever is not known is ``unknown`` and never ``ok``."""
+
+_SERIES: dict[str, tuple[str, str]] = {
+    "blue": ("#0072b2", "#4aa3e0"),
+    "green": ("#009e73", "#2fc79b"),
+    "purple": ("#b8588f", "#e09bc6"),
+    "sky": ("#3b9bd1", "#9ad9ff"),
+    "olive": ("#8a8516", "#d6cf5a"),
+    "indigo": ("#4b3fa7", "#a9a0f5"),
+    "brown": ("#84563c", "#cfa184"),
+    "slate": ("#5a6675", "#a9b5c3"),
+    "amber": ("#b87a00", "#f0b035"),
+    "red": ("#c4351c", "#ff8f85"),
+}
+DEALT = ("blue", "green", "purple", "sky", "indigo", "olive", "brown", "slate")
+"""The colours that any name may get, in order; amber and red are not among them, as they mean something."""
+
+_WELL_KNOWN: dict[str, str] = {
+    **dict.fromkeys(("p50", "median", "0.5"), "green"),
+    **dict.fromkeys(("p90", "0.9"), "olive"),
+    **dict.fromkeys(("p95", "0.95", "search", "select"), "blue"),
+    **dict.fromkeys(("p99", "0.99"), "purple"),
+    **dict.fromkeys(("p99.9", "0.999", "max"), "indigo"),
+    **dict.fromkeys(("mean", "average", "avg", "total", "all"), "slate"),
+    **dict.fromkeys(("read", "get", "retrieve", "hit", "idle"), "green"),
+    **dict.fromkeys(("write", "store", "create", "insert", "in_use", "in use", "used", "active"), "purple"),
+    **dict.fromkeys(("update", "waiting"), "olive"),
+    **dict.fromkeys(("delete", "miss"), "brown"),
+    **dict.fromkeys(("consolidate", "consolidation", "gc"), "indigo"),
+    **dict.fromkeys(("ok", "success", "2xx", "ready"), "green"),
+    **dict.fromkeys(("3xx", "info"), "blue"),
+    **dict.fromkeys(("debug",), "sky"),
+    **dict.fromkeys(("trace", "unknown", "other", "others", "rest"), "slate"),
+    **dict.fromkeys(("warn", "warning", "4xx", "denied", "medium"), "amber"),
+    **dict.fromkeys(("error", "errors", "fatal", "critical", "failure", "failed", "5xx", "high"), "red"),
+    **dict.fromkeys(("synaptic-1", "replica-1", "r1"), "blue"),
+    **dict.fromkeys(("synaptic-0", "replica-0"), "indigo"),
+    **dict.fromkeys(("synaptic-2", "replica-2", "r2"), "green"),
+    **dict.fromkeys(("synaptic-3", "replica-3", "r3"), "purple"),
+}
+
+
+def _key_of(name: str) -> str:
+    known = _WELL_KNOWN.get(name.strip().lower())
+    # A checksum and not hash(): that one differs between processes, and so would the colours of two replicas.
+    return known or DEALT[zlib.crc32(name.encode("utf-8", "replace")) % len(DEALT)]
+
+
+def colour_of(name: str, theme: Theme = "light") -> str:
+    """The colour of a series by its name: the same on every page and in every process.
+
+    Quantiles, operations, log levels, outcomes and replicas have fixed colours; any other name gets one by its
+    checksum.
+
+    >>> colour_of("p95"), colour_of("P95") == colour_of("p95")
+    ('#0072b2', True)
+    """
+    return _SERIES[_key_of(name)][theme == "dark"]
+
+
+def series(key: str, theme: Theme) -> str:
+    """A colour of the palette by its own name, such as ``blue``."""
+    return _SERIES[key][theme == "dark"]
+
+
+def colours_of(names: Iterable[str], theme: Theme = "light") -> dict[str, str]:
+    """Colours for the series of one chart: :func:`colour_of`, but no two alike as long as the palette lasts.
+
+    Where two names share a colour the later one in alphabetical order gets the next free one, so that the answer
+    does not depend on which series is the largest today.
+
+    >>> len(set(colours_of(["a", "b", "c", "d", "e"]).values()))
+    5
+    """
+    chosen: dict[str, str] = {}
+    # Names with a meaning keep theirs; they are served first.
+    for name in sorted(set(names), key=lambda name: (name.strip().lower() not in _WELL_KNOWN, name)):
+        key = _key_of(name)
+        if key in chosen.values() and name.strip().lower() not in _WELL_KNOWN:
+            start = DEALT.index(key)
+            turns = (DEALT[(start + turn) % len(DEALT)] for turn in range(len(DEALT)))
+            key = next((turn for turn in turns if turn not in chosen.values()), key)
+        chosen[name] = key
+    return {name: _SERIES[key][theme == "dark"] for name, key in chosen.items()}
+
+
+FONT = '"Source Sans", "Source Sans Pro", sans-serif'
+
+HEAT: dict[Theme, list[tuple[float, str]]] = {
+    "light": [(0.0, "#eaf3fa"), (0.25, "#b4d5ec"), (0.5, "#6aaede"), (0.75, "#0072b2"), (1.0, "#003a5d")],
+    "dark": [(0.0, "#16283a"), (0.25, "#1f4d73"), (0.5, "#2b7bb5"), (0.75, "#6bb8ee"), (1.0, "#d9f0ff")],
+}
+"""One hue from little to much; nothing at all is left blank."""
+
+
+def axis_look(theme: Theme) -> dict[str, Any]:
+    """The parts of a Plotly axis that are alike on every chart."""
+    look = LOOKS[theme]
+    return {
+        "gridcolor": look.grid,
+        "linecolor": look.line,
+        "tickcolor": look.line,
+        "tickfont": {"color": look.muted, "size": 12},
+        "zeroline": False,
+        "showline": False,
+        "ticks": "",
+        "automargin": True,
+    }
+
+
+def layout(theme: Theme) -> dict[str, Any]:
+    """The parts of a Plotly layout that are alike on every chart, axes aside.
+
+    The template is given and empty: otherwise Plotly adds its own default one, several kilobytes to each chart.
+    """
+    look = LOOKS[theme]
+    return {
+        "template": {},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 13, "color": look.text},
+        "hoverlabel": {
+            "bgcolor": look.surface,
+            "bordercolor": look.line,
+            "font": {"family": FONT, "size": 13, "color": look.text},
+            "namelength": -1,
+            "align": "left",
+        },
+        "modebar": {"bgcolor": look.background, "color": look.muted, "activecolor": look.text, "orientation": "h"},
+        "separators": ".,",
+    }
+
+
+CSS = """
+[data-testid="stMetricValue"], [data-testid="stMetricDelta"], [data-testid="stTable"] td, time, .js-plotly-plot text {
+  font-variant-numeric: tabular-nums;
+}
+[data-testid="stMainBlockContainer"] { max-width: none; padding-left: 2rem; padding-right: 2rem; }
+[data-testid="stMetricValue"] { line-height: 1.25; }
+[data-testid="stMetricLabel"] p { white-space: normal; }
+@media (max-width: 1280px) {
+  [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
+}
+@media print {
+  [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"], .modebar { display: none !important; }
+  [data-testid="stMainBlockContainer"] { padding: 0; }
+  [data-testid="stPlotlyChart"], [data-testid="stMetric"], [data-testid="stDataFrame"] { break-inside: avoid; }
+}
+"""
+"""What the configuration cannot say: tabular figures, the page's full width, and a printed page without controls."""
