@@ -15,6 +15,9 @@ from analysis.events import Event, EventKind, Severity
 ROLLOUT = timedelta(minutes=15)
 """Replicas that start the same version within this time belong to one deploy (a rolling update is slow)."""
 
+TOGETHER = timedelta(minutes=2)
+"""Restarts of several replicas within this time are told as one."""
+
 
 def deploys(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]]) -> list[Event]:
     """Deploys: moments at which a version appears that was not running before.
@@ -78,17 +81,27 @@ def restarts(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], replica_l
         replica_label: The label with the replica's name.
 
     Returns:
-        One event a restart, at the start time that the process itself reports, oldest first.
+        One event for restarts of several replicas within ``TOGETHER``, at the first start time that a
+        process itself reports, oldest first.
     """
-    found: list[Event] = []
+    found: list[tuple[datetime, str]] = []
     for i, label in enumerate(labels):
         values = frame.iloc[:, i].dropna()
-        moved = values[values.diff() > 1.0]
         name = label.get(replica_label, "") or "a replica"
-        for start in moved:
-            moment = datetime.fromtimestamp(float(start), UTC)
-            found.append(Event(moment, EventKind.RESTART, f"{name} restarted", "its process started anew"))
-    return sorted(found, key=lambda event: event.time)
+        found += [(datetime.fromtimestamp(float(start), UTC), name) for start in values[values.diff() > 1.0]]
+    groups: list[list[tuple[datetime, str]]] = []
+    for moment, name in sorted(found):
+        if groups and moment - groups[-1][0][0] <= TOGETHER:
+            groups[-1].append((moment, name))
+        else:
+            groups.append([(moment, name)])
+    return [_restart(group) for group in groups]
+
+
+def _restart(group: list[tuple[datetime, str]]) -> Event:
+    names = list(dict.fromkeys(name for _, name in group))
+    title = f"{names[0]} restarted" if len(names) == 1 else f"{len(names)} replicas restarted"
+    return Event(group[0][0], EventKind.RESTART, title, ", ".join(names))
 
 
 def alerts(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]]) -> list[Event]:

@@ -44,7 +44,7 @@ def usual(history: pd.Series, at: datetime) -> float | None:
     if len(values) < 3:
         return None
     day = 86400.0
-    apart = np.abs((values.index.to_numpy() - np.datetime64(at.replace(tzinfo=None))) / np.timedelta64(1, "s")) % day
+    apart = np.abs((pd.DatetimeIndex(values.index) - pd.Timestamp(at)).total_seconds().to_numpy()) % day
     near = np.minimum(apart, day - apart) <= NEAR.total_seconds()
     chosen = values[near] if near.sum() >= 3 else values
     return float(chosen.median())

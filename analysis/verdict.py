@@ -13,7 +13,7 @@ from analysis.events import Event, EventKind
 
 Status = Literal["ok", "risk", "broken", "unknown"]
 
-FAR = 2.0
+FAR = 3.0
 """From how many times its usual (or below one by how many times) a signal without thresholds is worth a word."""
 
 AFTER = timedelta(minutes=15)
@@ -52,7 +52,7 @@ class Reading:
         status: By the signal's threshold.
         limit: The threshold that was crossed; ``None`` where none was.
         since: When it was crossed.
-        compare: Whether "n times its usual" says something for this signal.
+        compare: Which distance from what is usual is worth a word: ``high``, ``both`` ways or ``none``.
     """
 
     key: str
@@ -63,12 +63,12 @@ class Reading:
     status: Status = "ok"
     limit: float | None = None
     since: datetime | None = None
-    compare: bool = True
+    compare: Literal["high", "both", "none"] = "high"
 
     @property
     def times_usual(self) -> float | None:
         """How many times its usual it is; ``None`` where that says nothing."""
-        if not self.compare or self.now is None or not self.usual or self.usual <= 0:
+        if self.compare == "none" or self.now is None or not self.usual or self.usual <= 0:
             return None
         return self.now / self.usual
 
@@ -82,7 +82,7 @@ def of_reading(reading: Reading, events: Sequence[Event], value: Words, clock: C
     if reading.now is None:
         return None
     times = reading.times_usual
-    far = times is not None and (times >= FAR or times <= 1 / FAR)
+    far = times is not None and (times >= FAR or (times <= 1 / FAR and reading.compare == "both"))
     if reading.status == "ok" and not far:
         return None
     parts = [f"{reading.title} {'are' if reading.title.endswith('s') else 'is'} {value(reading.now, reading.unit)}"]

@@ -1,8 +1,8 @@
 """The log store as far as Overview and Sources need it: is it there, what does the index hold, counts.
 
 The official client (the 8 line, which speaks to servers 8 and 9) builds the requests. Its transport is
-given a node of ours, so that every request has a total deadline and runs behind the breaker; answers are
-decoded from the bytes into typed structs.
+given a node of ours, so that every request has a total deadline and runs behind the breaker; what the
+client makes of the answers is checked and turned into typed structs.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from elastic_transport import ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
+from elastic_transport import ApiError, ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
 from elastic_transport._node import NodeApiResponse  # the return type of a node is not exported
 from elasticsearch import Elasticsearch as Client
 from elasticsearch import exceptions
 
 from collectors.cache import AnswerCache, Kept
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
-from collectors.http import HttpAnswer, HttpSource
+from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
 from collectors.span import Span
 from settings import Elasticsearch as ElasticsearchSettings
 
@@ -203,10 +203,10 @@ def convert(source: HttpSource, body: Any, shape: type[T]) -> T:
     try:
         return msgspec.convert(body, shape, strict=False)
     except msgspec.ValidationError as error:
-        raise source.bad_answer(f"answered in an unexpected form: {error}") from None
+        raise source.bad_answer(f"answered in an unexpected form: {error}", hint=ANOTHER_SERVICE) from None
 
 
-ELASTIC_ERRORS = (exceptions.ApiError, exceptions.TransportError, exceptions.UnsupportedProductError)
+ELASTIC_ERRORS = (ApiError, exceptions.TransportError)
 """The roots of all exceptions that the official client and its transport raise; a test proves it."""
 
 _ELASTIC_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] = (
@@ -216,7 +216,7 @@ _ELASTIC_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...]
     (exceptions.ConnectionTimeout, TimedOut, "did not answer in time", "Look at the health of the cluster."),
     (exceptions.ConnectionError, Unreachable, "cannot be reached", "Check that it runs, and its address."),
     (exceptions.SerializationError, BadAnswer, "answered with something that is not JSON", "Check the address."),
-    (exceptions.ApiError, BadAnswer, "answered with an error", "Its words are behind the info button."),
+    (ApiError, BadAnswer, "answered with an error", "Its words are behind the info button."),
     (exceptions.TransportError, Unreachable, "cannot be asked", "Check the address in the settings file."),
 )  # fmt: skip
 
@@ -225,10 +225,10 @@ def map_elastic_error(source: HttpSource, error: Exception) -> SourceError:
     """The :class:`SourceError` for an exception of the official client; the most specific row wins."""
     for exception, kind, what, hint in _ELASTIC_ERRORS:
         if isinstance(error, exception):
-            status = error.meta.status if isinstance(error, exceptions.ApiError) else 0
+            status = error.meta.status if isinstance(error, ApiError) else 0
             if status in (429, 503):
                 return Overloaded(source.name, source.address, f"is overloaded ({status})", hint=hint)
-            said = f" ({error.message})" if isinstance(error, exceptions.ApiError) and kind is BadAnswer else ""
+            said = f" ({error.message})" if isinstance(error, ApiError) and kind is BadAnswer else ""
             trips = kind is not BadAnswer or status >= 500 or not status
             return kind(source.name, source.address, f"{what}{said}", hint=hint, trips=trips)
     raise error
@@ -253,7 +253,9 @@ class _Node(BaseNode):
     ) -> NodeApiResponse:
         """Send one request; error statuses below 500 go back to the client, which knows their bodies."""
         sent = {name: value for name, value in (headers or {}).items() if name.lower() != "user-agent"}
-        answer = self._source.ask(method, target, _whole, content=body, headers=sent, accept=(400, 404, 410, 422))
+        answer = self._source.ask(
+            method, target, self._checked, content=body, headers=sent, accept=(400, 404, 410, 422)
+        )
         meta = ApiResponseMeta(
             status=answer.status,
             http_version="1.1",
@@ -263,6 +265,8 @@ class _Node(BaseNode):
         )
         return NodeApiResponse(meta, answer.body)
 
-
-def _whole(answer: HttpAnswer) -> HttpAnswer:
-    return answer
+    def _checked(self, answer: HttpAnswer) -> HttpAnswer:
+        # Here, and not in the client's serializer, a body that is not JSON counts as the source's failure.
+        if answer.status < 300:
+            self._source.json(msgspec.Raw)(answer)
+        return answer

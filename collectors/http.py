@@ -12,7 +12,8 @@ import asyncio
 import os
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+import zlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ from settings import HttpEndpoint
 T = TypeVar("T")
 
 USER_AGENT = "synaptic-console"
+ANOTHER_SERVICE = "Check the address: another service, or another version of it, may answer there."
+PROXY_BETWEEN = "Look at what stands between: a proxy?"
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,12 @@ class HttpSource:
         self.endpoint = endpoint
         self.address = endpoint.url
         self.guard = Guard(environment, name)
-        self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
+        self._headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            **(headers or {}),
+        }
         if endpoint.bearer_token is not None:
             self._headers["Authorization"] = f"Bearer {endpoint.bearer_token.get_secret_value()}"
         self._auth = (
@@ -120,7 +128,8 @@ class HttpSource:
         seconds = remaining(self.endpoint.deadline if deadline is None else deadline)
         with (guard or self.guard).attempt():
             answer = self._wait(run_on_loop(self._exchange(request, seconds, repeatable)), seconds)
-            self._refuse_bad_status(answer, accept)
+            if answer.status not in accept:
+                self.refuse_bad_status(answer)
             return read(answer)
 
     def json(self, shape: type[T] | msgspec.json.Decoder[T]) -> Callable[[HttpAnswer], T]:
@@ -134,7 +143,7 @@ class HttpSource:
             try:
                 return decoder.decode(answer.body)
             except msgspec.ValidationError as error:
-                raise self.bad_answer(f"answered in an unexpected form: {error}") from None
+                raise self.bad_answer(f"answered in an unexpected form: {error}", hint=ANOTHER_SERVICE) from None
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 what = f"answered with something that is not JSON ({error})"
                 raise self.bad_answer(what, hint=_looks_like(answer.body)) from None
@@ -170,6 +179,9 @@ class HttpSource:
 
     async def _once(self, request: Request, seconds: float) -> HttpAnswer:
         client = self._connected()
+        # A request that waited nine tenths of its time for a connection would get no answer in the
+        # rest; ended here, it can be told from one that the source did not answer.
+        timeout = httpx.Timeout(seconds, pool=0.9 * seconds)
         built = client.build_request(
             request.method,
             request.url,
@@ -177,13 +189,13 @@ class HttpSource:
             data=request.form,
             content=request.content,
             headers=request.headers,
-            timeout=seconds,
+            timeout=timeout,
         )
         response = await client.send(built, stream=True, auth=self._auth or httpx.USE_CLIENT_DEFAULT)
         try:
             parts: list[bytes] = []
             size = 0
-            async for part in response.aiter_bytes():
+            async for part in self._unpacked(response):
                 size += len(part)
                 if size > self.endpoint.max_bytes:
                     raise self.bad_answer(
@@ -194,6 +206,24 @@ class HttpSource:
             return HttpAnswer(response.status_code, response.headers, b"".join(parts))
         finally:
             await response.aclose()
+
+    async def _unpacked(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The body in parts, of which none is much larger than an answer may be, however well it was packed."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding == "identity":
+            async for part in response.aiter_raw():
+                yield part
+            return
+        if encoding != "gzip":
+            raise self.bad_answer(f"answered in an encoding that nobody asked for ({encoding})", hint=PROXY_BETWEEN)
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            async for part in response.aiter_raw():
+                yield unpacker.decompress(part, self.endpoint.max_bytes + 1)
+        except zlib.error:
+            raise self.bad_answer("sent an answer that cannot be unpacked", hint=PROXY_BETWEEN) from None
+        if not unpacker.eof:
+            raise self.bad_answer("sent an answer that ends in the middle", hint=PROXY_BETWEEN)
 
     def _connected(self) -> httpx.AsyncClient:
         with self._client_lock:
@@ -245,9 +275,14 @@ class HttpSource:
             hint="Look whether it is overloaded; a shorter window asks for less. Its deadline is a setting.",
         )
 
-    def _refuse_bad_status(self, answer: HttpAnswer, accept: tuple[int, ...]) -> None:
+    def refuse_bad_status(self, answer: HttpAnswer) -> None:
+        """Raise what an answer's status means, where it is not a success.
+
+        Raises:
+            SourceError: ``Denied``, ``Overloaded`` or ``BadAnswer``.
+        """
         status = answer.status
-        if status < 300 or status in accept:
+        if status < 300:
             return
         if status in (401, 403):
             raise Denied(
@@ -330,7 +365,7 @@ _HTTPX_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
         "Correct the address in the settings file.",
     ),
     (httpx.ProtocolError, BadAnswer, "could not be asked this way", "This is a mistake of the console."),
-    (httpx.DecodingError, BadAnswer, "sent an answer that cannot be unpacked", "Look at what stands between: a proxy?"),
+    (httpx.DecodingError, BadAnswer, "sent an answer that cannot be unpacked", PROXY_BETWEEN),
     (httpx.TooManyRedirects, BadAnswer, "answered with a redirect", "Give the final address in the settings file."),
     (httpx.HTTPError, BadAnswer, "gave an answer that cannot be used", ""),
     (httpx.InvalidURL, BadAnswer, "has an address that is not valid", "Correct the address in the settings file."),

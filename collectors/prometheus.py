@@ -18,9 +18,11 @@ import msgspec
 import numpy as np
 import pandas as pd
 from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import MetricValueConversionError, PrometheusApiClientException
 
 from collectors.cache import AnswerCache, Kept
-from collectors.http import HttpAnswer, HttpSource
+from collectors.errors import SourceError
+from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
 from collectors.prometheus_chunks import ChunkStore
 from collectors.prometheus_wire import (
     Alert,
@@ -28,6 +30,7 @@ from collectors.prometheus_wire import (
     BuildInfo,
     Envelope,
     MatrixData,
+    MatrixSeries,
     Range,
     RuleGroup,
     RulesData,
@@ -40,7 +43,7 @@ from collectors.prometheus_wire import (
 )
 from collectors.promql import duration, quote, render
 from collectors.signals import Signal
-from collectors.span import Span
+from collectors.span import STEPS, Span
 from settings import Limits
 from settings import Prometheus as PrometheusSettings
 
@@ -250,7 +253,12 @@ class Prometheus:
             (self.environment, "prometheus", "spacing", hour), None, lambda: self.query(query, at), ttl=3600
         ).value
         counts = [sample.value for sample in found.samples if sample.value > 1]
-        return max(usual, look_back / max(counts)) if counts else usual
+        if not counts:
+            return usual
+        # A round figure: one sample more or less within the look-back must not make another query of it,
+        # for which nothing is kept.
+        measured = 0.9 * look_back / max(counts)
+        return max(usual, next((float(step) for step in STEPS if step >= measured), measured))
 
     def _load_range(
         self,
@@ -272,7 +280,7 @@ class Prometheus:
                 query = self._render(signal, names, rate, by, {**filters, **kept}, quantile)
         warnings: list[str] = []
 
-        def fetch(first: int, last: int, step: int) -> Sequence[Any]:
+        def fetch(first: int, last: int, step: int) -> tuple[Sequence[MatrixSeries], bool]:
             answer = self._call(
                 "range",
                 lambda: self._client.custom_query_range(
@@ -281,7 +289,7 @@ class Prometheus:
             )
             warnings.extend(answer.warnings)
             data: MatrixData = answer.data
-            return data.result
+            return data.result, not answer.warnings
 
         values, keys = self._chunks.samples(query, span, fetch)
         order = _largest_first(values)[: self.limits.series] if by else _largest_first(values)
@@ -366,7 +374,19 @@ class Prometheus:
 
     def _call(self, kind: str, call: Any) -> _Answer:
         """Run a method of the official client and return what our session decoded for it."""
-        return self._session.run(_SHAPES[kind], call)
+        try:
+            return self._session.run(_SHAPES[kind], call)
+        except CLIENT_ERRORS as error:
+            raise map_client_error(self.source, error) from error
+
+
+CLIENT_ERRORS = (PrometheusApiClientException, MetricValueConversionError)
+"""All exceptions of the official client; a test proves it."""
+
+
+def map_client_error(source: HttpSource, error: Exception) -> SourceError:
+    """The :class:`SourceError` for an exception of the official client; our session leaves it no cause for one."""
+    return source.bad_answer(f"gave an answer that its client cannot use ({error})", hint=ANOTHER_SERVICE)
 
 
 QUERY_ERRORS = (400, 422)

@@ -26,7 +26,7 @@ SETTLED = 120.0
 """Seconds after which a point is taken as final: eight scrapes at Prometheus' usual 15 s."""
 
 SeriesKey = tuple[tuple[str, str], ...]
-Fetch = Callable[[int, int, int], Sequence[MatrixSeries]]
+Fetch = Callable[[int, int, int], tuple[Sequence[MatrixSeries], bool]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class ChunkStore:
         Args:
             query: PromQL; with the step it names the series.
             span: What is wanted.
-            fetch: Asks the server for ``(first, last, step)`` in epoch seconds, both inclusive.
+            fetch: Asks the server for ``(first, last, step)`` in epoch seconds, both inclusive; gives the
+                series and whether they are whole. Those that are not (the server warned) are not kept.
 
         Returns:
             float64 matrix of shape ``(span.points, n)`` and the labels of its n columns.
@@ -73,8 +74,15 @@ class ChunkStore:
         if missing:
             first = missing[0] * length
             last = min((missing[-1] + 1) * length - span.step, end)
-            have |= self._fetched(query, span.step, first, last, fetch(first, last, span.step))
+            series, whole = fetch(first, last, span.step)
+            have |= self._fetched(query, span.step, first, last, series, whole)
         return _join([have[index] for index in wanted], wanted[0] * length, start, span)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept now."""
+        with self._lock:
+            return self._bytes
 
     def _kept(self, query: str, step: int, wanted: range) -> dict[int, _Chunk]:
         with self._lock:
@@ -88,7 +96,7 @@ class ChunkStore:
             return found
 
     def _fetched(
-        self, query: str, step: int, first: int, last: int, series: Sequence[MatrixSeries]
+        self, query: str, step: int, first: int, last: int, series: Sequence[MatrixSeries], whole: bool
     ) -> dict[int, _Chunk]:
         length = CHUNK_POINTS * step
         count = (last - first) // length + 1
@@ -106,7 +114,7 @@ class ChunkStore:
             index = first // length + i
             chunks[index] = chunk
             last_point = (index + 1) * length - step
-            if last_point <= last and last_point < settled_before:
+            if whole and last_point <= last and last_point < settled_before:
                 self._keep((query, step, index), _Chunk(chunk.keys, chunk.values.copy()))
         return chunks
 

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 
 from collectors.signals import Signal
 
-_SLOT = re.compile(r"\$([a-z_]+)(\{[^{}]*\})?")
+_SLOT = re.compile(
+    r"rate\(\$(?P<rated>[a-z_]+)(?P<rated_own>\{[^{}]*\})?\[\$rate\]\)|\$(?P<slot>[a-z_]+)(?P<own>\{[^{}]*\})?"
+)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RE2_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
@@ -86,8 +88,25 @@ def render(
             raise ValueError(f"signal {signal.key} cannot be split by {label!r}; it knows {', '.join(known)}")
     common = [matcher(label, values) for label, values in chosen.items() if values]
 
+    def matchers_of(slot: str, own: str | None) -> list[str]:
+        given = (own or "{}")[1:-1].strip().rstrip(",")
+        job_matcher = [f"job={quote(job)}"] if signal.metrics[slot].own else []
+        return [*job_matcher, *([given] if given else []), *common]
+
+    def names_of(slot: str) -> list[str]:
+        found = names.get(slot) or ()
+        if not found:
+            raise ValueError(f"signal {signal.key} has no name for ${slot}")
+        return [name + signal.metrics[slot].suffix for name in found]
+
     def fill(match: re.Match[str]) -> str:
-        slot, own = match.group(1), (match.group(2) or "{}")[1:-1].strip()
+        if (slot := match["rated"]) is not None:
+            # A rate drops the name, so series that had one name and then the other would clash inside
+            # one rate and fail the whole query: each name gets a rate of its own.
+            matchers = matchers_of(slot, match["rated_own"])
+            rates = [f"rate({_selector([name], matchers)}[{duration(rate)}])" for name in names_of(slot)]
+            return rates[0] if len(rates) == 1 else f"({' or '.join(rates)})"
+        slot = match["slot"]
         if slot == "by":
             return ", ".join(by)
         if slot == "replica":
@@ -96,16 +115,12 @@ def render(
             return duration(rate)
         if slot == "quantile":
             return repr(quantile if quantile is not None else signal.quantile)
-        metric = signal.metrics[slot]
-        found = names.get(slot) or ()
-        if not found:
-            raise ValueError(f"signal {signal.key} has no name for ${slot}")
-        suffixed = [name + metric.suffix for name in found]
-        matchers = ([own.rstrip(",")] if own else []) + common
-        if metric.own:
-            matchers.insert(0, f"job={quote(job)}")
-        if len(suffixed) == 1:
-            return f"{suffixed[0]}{{{','.join(matchers)}}}" if matchers else suffixed[0]
-        return "{" + ",".join([f"__name__=~{one_of(suffixed)}", *matchers]) + "}"
+        return _selector(names_of(slot), matchers_of(slot, match["own"]))
 
     return _SLOT.sub(fill, " ".join(signal.query.split()))
+
+
+def _selector(names: Sequence[str], matchers: Sequence[str]) -> str:
+    if len(names) > 1:
+        return "{" + ",".join([f"__name__=~{one_of(names)}", *matchers]) + "}"
+    return f"{names[0]}{{{','.join(matchers)}}}" if matchers else names[0]

@@ -53,7 +53,7 @@ class Threshold(BaseModel):
     risk: float | None = None
     broken: float | None = None
     below: bool = False
-    label: str = "objective"
+    label: str = "at risk"
 
     def status(self, value: float | None) -> Literal["ok", "risk", "broken", "unknown"]:
         """What a value means: ``unknown`` where there is none."""
@@ -79,7 +79,7 @@ class Signal(BaseModel):
         by: Labels that it may be split or filtered by; ``$replica`` stands for the replica label of the settings.
         quantile: Default of the ``$quantile`` slot.
         threshold: Where it stops being fine.
-        usual: Whether "n times its usual" says something: false for values that rest at zero.
+        usual: Which distance from what is usual is worth a word: ``high``, ``both`` ways, or ``none``.
         page: The view that tells more.
         runbook: The runbook to reach for.
     """
@@ -95,7 +95,7 @@ class Signal(BaseModel):
     by: tuple[str, ...] = ()
     quantile: float = Field(default=0.95, gt=0, lt=1)
     threshold: Threshold | None = None
-    usual: bool = True
+    usual: Literal["high", "both", "none"] = "high"
     page: str = "overview"
     runbook: str = ""
 

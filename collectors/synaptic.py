@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from collectors.cache import AnswerCache, Kept
-from collectors.errors import SourceError
+from collectors.errors import BadAnswer, SourceError
 from collectors.guard import Guard
 from collectors.http import HttpAnswer, HttpSource
 from settings import Synaptic as SynapticSettings
+
+T = TypeVar("T")
 
 
 class HealthAnswer(msgspec.Struct):
@@ -119,9 +121,11 @@ class Synaptic:
         guard = self._guards.get(name)
         try:
             health = self.source.ask(
-                "GET", "/health", self.source.json(HealthAnswer), base_url=url, accept=(500, 503), guard=guard
+                "GET", "/health", self._reader(HealthAnswer), base_url=url, accept=(500, 503), guard=guard
             )
-            ready = self.source.ask("GET", "/ready", self._read_ready, base_url=url, accept=(503,), guard=guard)
+            ready = self.source.ask(
+                "GET", "/ready", self._reader(ReadyAnswer), base_url=url, accept=(503,), guard=guard
+            )
         except SourceError as error:
             return ReplicaState(name, "unreachable", detail=f"{error.what}", error=error)
         if health.status and health.status != "healthy":
@@ -130,8 +134,18 @@ class Synaptic:
             return ReplicaState(name, "not ready", health.version, ready.reason or ready.status)
         return ReplicaState(name, "ready", health.version)
 
-    def _read_ready(self, answer: HttpAnswer) -> ReadyAnswer:
-        return self.source.json(ReadyAnswer)(answer)
+    def _reader(self, shape: type[T]) -> Callable[[HttpAnswer], T]:
+        """A reader of Synaptic's own words, which come with 503 too; other words with 503 are a proxy's."""
+        decode = self.source.json(shape)
+
+        def read(answer: HttpAnswer) -> T:
+            try:
+                return decode(answer)
+            except BadAnswer:
+                self.source.refuse_bad_status(answer)
+                raise
+
+        return read
 
 
 def versions(replicas: Sequence[ReplicaState]) -> list[str]:

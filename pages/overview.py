@@ -36,7 +36,7 @@ def show(visit: context.Context) -> None:
                 key,
                 partial(load_figure, sources, signals[key]),
                 parts.figure,
-                height=128,
+                height=parts.TILE_HEIGHT,
                 empty=parts.why_no_figure,
                 border=False,
                 tile=signals[key].title,

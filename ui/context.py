@@ -65,7 +65,7 @@ class Context:
     def params(self, window: Window | None = None) -> dict[str, str]:
         """The address of this picture, or of the same one with another window: for links to other pages."""
         named = {"env": self.environment} if self.environment else {}
-        return {**named, **(window or self.window).params()}
+        return {**named, **(window or self.window).params(self.settings.view.time_zone)}
 
 
 def current() -> Context:

@@ -33,6 +33,9 @@ _EVENT_ICONS = {
 
 _REPLICA_STATUS = {"ready": "ok", "not ready": "risk", "unhealthy": "broken", "unreachable": "broken"}
 
+TILE_HEIGHT = 150
+"""Pixels of the tile of one figure: name, value, distance from usual, and a trend that can be read."""
+
 MOST_EVENTS = 12
 """How many events the list shows; the ribbon of each chart has them all."""
 
@@ -97,7 +100,9 @@ def figure(found: Figure, _span: Span) -> None:
     reading = found.reading
     status = STATUS[reading.status]
     fine = reading.status in ("ok", "unknown")
-    beside = [format.change(reading.now, reading.usual)] if reading.usual is not None and reading.compare else []
+    beside = (
+        [format.change(reading.now, reading.usual)] if reading.usual is not None and reading.compare != "none" else []
+    )
     text = f"{beside[0]} to usual" if beside and beside[0] not in ("", format.UNKNOWN) else None
     if beside and beside[0] == "=":
         text = "as usual"
@@ -114,14 +119,14 @@ def figure(found: Figure, _span: Span) -> None:
         chart_data=charts.sparkline(found.trend) or None,
         chart_type="line",
         border=True,
-        height=128,
+        height=TILE_HEIGHT,
     )
 
 
 def _figure_help(found: Figure) -> str:
     reading = found.reading
     parts = [inert(found.signal.help, 500)]
-    if reading.usual is not None and reading.compare:
+    if reading.usual is not None and reading.compare != "none":
         parts.append(f"Usual at this time of day: {format.value(reading.usual, reading.unit)}.")
     threshold = found.signal.threshold
     if threshold is not None:
@@ -158,7 +163,7 @@ def _event(event: Event, moment: str) -> str:
     word = {"critical": STATUS["broken"], "warning": STATUS["risk"]}.get(event.severity)
     icon = _EVENT_ICONS[event.kind]
     shown = f":{word.markdown}[{icon}]" if word is not None and event.severity is not Severity.INFO else icon
-    return f"{shown} `{moment}` {inert(event.title, 80)}"
+    return f"{shown} :gray[{moment}] {inert(event.title, 80)}"
 
 
 def replicas(found: ServiceState, _span: Span) -> None:

@@ -206,6 +206,8 @@ CSS = """
   font-variant-numeric: tabular-nums;
 }
 [data-testid="stMainBlockContainer"] { max-width: none; padding-left: 2rem; padding-right: 2rem; }
+[data-testid="stHeader"] { background: transparent; pointer-events: none; }
+[data-testid="stHeader"] * { pointer-events: auto; }
 [data-testid="stMetricValue"] { line-height: 1.25; }
 [data-testid="stMetricLabel"] p { white-space: normal; }
 @media (max-width: 1280px) {

@@ -41,6 +41,9 @@ COMPARE_TITLES: dict[Compare, str] = {
 
 SHORTEST = timedelta(seconds=60)
 LONGEST = timedelta(days=400)
+EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Times outside are nobody's; within, every move and comparison stays among the times that Python knows."""
+
 KEYS = ("w", "from", "to", "cmp", "tz")
 """The parameters of an address that belong to the window."""
 
@@ -91,15 +94,19 @@ class Window:
         back = {"previous": span.seconds, "day": 86400.0, "week": 7 * 86400.0}[self.compare]
         return span.shifted(back)
 
-    def params(self) -> dict[str, str]:
-        """Its part of the address; what is as usual is left out, but for the window itself."""
+    def params(self, usual_zone: str = "UTC") -> dict[str, str]:
+        """Its part of the address; what is as usual is left out, but for the window itself.
+
+        Args:
+            usual_zone: The zone of an address that names none.
+        """
         if self.start is not None and self.end is not None:
             found = {"from": _stamp(self.start), "to": _stamp(self.end)}
         else:
             found = {"w": self.preset or "1h"}
         if self.compare:
             found["cmp"] = self.compare
-        if self.zone != "UTC":
+        if self.zone != usual_zone:
             found["tz"] = self.zone
         return found
 
@@ -192,11 +199,13 @@ def _moment(text: str) -> datetime | None:
     try:
         if text.isdigit():
             number = int(text)
-            return datetime.fromtimestamp(number / 1000 if number > 10**11 else number, UTC)
-        found = datetime.fromisoformat(text.replace(" ", "+"))
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            found = datetime.fromtimestamp(number / 1000 if number > 10**11 else number, UTC)
+        else:
+            found = datetime.fromisoformat(text.replace(" ", "+"))
+            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return found if EARLIEST <= found <= LATEST else None
 
 
 def _stamp(moment: datetime) -> str:

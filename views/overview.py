@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis import usual as baseline
 from analysis.events import Event
-from analysis.verdict import Clock, Finding, Reading, Status, Words, of_reading, overall, worst
+from analysis.verdict import FAR, Clock, Finding, Reading, Status, Words, of_reading, overall, worst
 from collectors.alertmanager import FiringAlert
 from collectors.cache import Kept
 from collectors.elasticsearch import Elasticsearch
@@ -81,7 +81,7 @@ def load_figure(sources: Sources, signal: Signal, span: Span) -> Kept[Figure]:
     """
     prometheus = sources.prometheus
     calls = [partial(prometheus.range, signal, span)]
-    if signal.usual:
+    if signal.usual != "none":
         calls.append(partial(prometheus.range, signal, week_before(span)))
     trend, *history = side_by_side(*calls)
     answer = trend.value
@@ -98,8 +98,8 @@ def load_figure(sources: Sources, signal: Signal, span: Span) -> Kept[Figure]:
         # "Since when" is asked of the mildest limit that is crossed: that is when the trouble began.
         mildest = threshold.risk if threshold.risk is not None else limit
         since = baseline.since(series, mildest, below=threshold.below)
-    elif usually and now is not None and signal.usual and now >= 2 * usually:
-        since = baseline.since(series, 1.5 * usually)
+    elif usually and now is not None and now >= FAR * usually:
+        since = baseline.since(series, FAR * usually / 2)
     if since is not None and since <= span.start:
         since = None  # it began before the window; the window cannot say when
     reading = Reading(signal.key, signal.title, signal.unit, now, usually, status, limit, since, signal.usual)

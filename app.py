@@ -1,0 +1,149 @@
+"""The server: ``streamlit run app.py`` serves the pages, and this file says what goes around them.
+
+A wrong settings file or an unsafe option ends the process with status 2 and one sentence for each
+mistake on standard error. That is decided while this file is imported and not in the lifespan: an
+error in there is reported by the server as a traceback, and with another status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import tomllib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit import config, file_util, runtime
+
+import settings as settings_file
+from collectors import registry
+from records.database import open_database
+from records.errors import RecordsError
+from telemetry import logs, metrics
+from web import hardening, policy, routes
+from web.middleware import Guard
+
+ROOT = Path(__file__).resolve().parent
+SHELL = ROOT / "ui" / "shell.py"
+
+EXIT_MISTAKE = 2
+"""Status with which the process ends over its settings or options, as a command does over its arguments."""
+
+# What the first viewer's page would otherwise import while they wait: seconds, and some 100 MB.
+_HEAVY = ("numpy", "pandas", "pyarrow", "plotly.graph_objects", "plotly.io", "streamlit.elements.plotly_chart")
+
+log = logs.get_logger(__name__)
+
+
+def _end(mistakes: list[str]) -> NoReturn:
+    for mistake in mistakes:
+        print(mistake, file=sys.stderr)  # noqa: T201 - for a person at a terminal, before there is a log to read
+    raise SystemExit(EXIT_MISTAKE)
+
+
+def read_settings() -> settings_file.Settings:
+    """The settings, with every secret in them registered with the masks; mistakes end the process."""
+    try:
+        loaded = settings_file.current()
+    except settings_file.SettingsError as error:
+        _end(error.mistakes)
+    for secret in loaded.secrets():
+        logs.register_secret(secret)
+    return loaded
+
+
+def refuse_unsafe(loaded: settings_file.Settings) -> None:
+    """End the process when an option would undo its protection; warn of what only costs time."""
+    found = hardening.findings(config.get_option, loaded)
+    refused = hardening.refusals(found, loaded)
+    if refused:
+        _end([str(finding) for finding in refused])
+    for finding in found:
+        log.warning("option", option=finding.option, effect=finding.effect, advice=str(finding))
+
+
+def page_paths() -> list[str]:
+    """The paths of the pages: one file in ``pages/`` is one page, under the file's name."""
+    return [f"/{file.stem}" for file in sorted((ROOT / "pages").glob("[a-z]*.py"))]
+
+
+def middleware(loaded: settings_file.Settings, pages: list[str]) -> list[Middleware]:
+    """The guard, with the policy that follows from the settings."""
+    index_html = (Path(file_util.get_static_dir()) / "index.html").read_text(encoding="utf-8")
+    return [Middleware(Guard, policy=policy.build(loaded, pages, index_html))]
+
+
+def checks(loaded: settings_file.Settings) -> dict[str, routes.Check]:
+    """What has to hold for the console to be ready; records that can never be used end the process."""
+    try:
+        database = open_database(loaded.records.url)
+    except RecordsError as error:
+        _end([str(error)])
+    current = False
+
+    def records() -> None:
+        # Until it has worked once: the schema is brought up to date here, or a replica that gets
+        # visitors only once it is ready would wait for its first visitor to do so.
+        nonlocal current
+        if current:
+            database.check()
+        else:
+            database.migrate()
+            current = True
+
+    def serving() -> None:
+        state = runtime.get_instance().state
+        if state in {runtime.RuntimeState.INITIAL, runtime.RuntimeState.STOPPING, runtime.RuntimeState.STOPPED}:
+            raise RuntimeError(f"the runtime of the pages is {state.value}")
+
+    # The settings were read, or this process would not be here; the name stays, for who reads the answer.
+    return {"settings": lambda: None, "serving": serving, "records": records}
+
+
+def report_script_error(error: Exception) -> bool:
+    """Log what a page did not catch, and show the viewer a reference to it instead of its text."""
+    reference = uuid.uuid4().hex[:8]
+    metrics.observe_script_error()
+    log.error("page failed", reference=reference, exc_info=error)
+    st.error(f"This page failed. The server's log has the cause under the reference {reference}.")
+    return True
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """What happens once around serving: heavy imports before the first viewer, closed connections after the last."""
+    for name in _HEAVY:
+        await asyncio.to_thread(importlib.import_module, name)
+    metrics.set_build(version(), st.__version__)
+    log.info("started", version=version(), public_url=loaded_settings.server.public_url)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(registry.close_all)
+        log.info("stopped")
+
+
+def version() -> str:
+    """The console's version, as ``pyproject.toml`` has it."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
+logs.configure()
+loaded_settings = read_settings()
+
+app = st.App(
+    SHELL,
+    routes=routes.routes(loaded_settings, checks(loaded_settings)),
+    middleware=middleware(loaded_settings, page_paths()),
+    lifespan=lifespan,
+    on_script_error=report_script_error,
+)
+
+# After the app exists: it settles which configuration files count where no command line did.
+refuse_unsafe(loaded_settings)
