@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -37,7 +37,9 @@ CONFIG_VARIABLE = "SYNAPTIC_CONSOLE_CONFIG"
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_USERINFO = re.compile(r"//[^/@\s]*@")
+# What may hold a secret in an address: all before the last @ (a password may hold a slash), and the query.
+_USERINFO = re.compile(r"//\S*@")
+_QUERY = re.compile(r"\?[^\s'\"]+")
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 
 
@@ -247,7 +249,10 @@ class Limits(_Model):
         default=5.0, gt=0, le=120, description="Longest time that a panel waits for everything it asks."
     )
     points: int = Field(
-        default=720, ge=60, le=1500, description="Most points of one series; the step follows from it and the window."
+        default=721,
+        ge=60,
+        le=1500,
+        description="Most points of one series, both ends counted; the step follows from it and the window.",
     )
     series: int = Field(default=12, ge=1, le=100, description="Most series of one chart; it says where it cut.")
     answer_ttl: Seconds = Field(default=10.0, gt=0, le=600, description="How long an answer counts as fresh.")
@@ -346,14 +351,21 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         raise SettingsError([f"{path}: is not UTF-8 text"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path}: is not valid TOML: {error}"]) from None
-    mistakes: list[str] = []
-    filled = _fill(raw, (), environ, mistakes, str(path))
+    unfilled: dict[tuple[str, ...], str] = {}
+    filled = _fill(raw, (), environ, unfilled, str(path))
+    mistakes = list(unfilled.values())
+    try:
+        settings = Settings.model_validate(filled)
+    except ValidationError as error:
+        # What could not be filled in is told already; that its empty text is not allowed would be noise.
+        mistakes += [
+            _sentence(str(path), item)
+            for item in error.errors(include_url=False)
+            if tuple(str(part) for part in item["loc"]) not in unfilled
+        ]
     if mistakes:
         raise SettingsError(mistakes)
-    try:
-        return Settings.model_validate(filled)
-    except ValidationError as error:
-        raise SettingsError([_sentence(str(path), item) for item in error.errors(include_url=False)]) from None
+    return settings
 
 
 @cache
@@ -366,7 +378,9 @@ def current() -> Settings:
     return load()
 
 
-def _fill(value: Any, key: tuple[str, ...], environ: Mapping[str, str], mistakes: list[str], file: str) -> Any:
+def _fill(
+    value: Any, key: tuple[str, ...], environ: Mapping[str, str], mistakes: dict[tuple[str, ...], str], file: str
+) -> Any:
     """Replace ``${NAME}`` in every string, and ``file:`` in the strings of secret keys."""
     if isinstance(value, dict):
         return {name: _fill(item, (*key, name), environ, mistakes, file) for name, item in value.items()}
@@ -378,18 +392,18 @@ def _fill(value: Any, key: tuple[str, ...], environ: Mapping[str, str], mistakes
     def variable(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in environ:
-            mistakes.append(f"{file}: {'.'.join(key)} uses ${{{name}}}, but there is no such environment variable")
+            mistakes[key] = f"{file}: {'.'.join(key)} uses ${{{name}}}, but there is no such environment variable"
             return ""
         return environ[name]
 
     text = _VARIABLE.sub(variable, value)
-    if key and key[-1] in _SECRET_KEYS and text.startswith("file:"):
+    if _is_secret(key) and text.startswith("file:"):
         secret = Path(text.removeprefix("file:"))
         try:
             return secret.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            mistakes.append(f"{file}: {'.'.join(key)} names the file {secret}, which cannot be read: {reason}")
+            mistakes[key] = f"{file}: {'.'.join(key)} names the file {secret}, which cannot be read: {reason}"
             return ""
     return text
 
@@ -405,6 +419,10 @@ def _secret_keys(model: type[BaseModel]) -> set[str]:
 _SECRET_KEYS = _secret_keys(_Model) - {"url"}
 
 
+def _is_secret(key: Sequence[str]) -> bool:
+    return bool(key) and (key[-1] in _SECRET_KEYS or tuple(key[-2:]) == ("records", "url"))
+
+
 def _sentence(file: str, error: ErrorDetails) -> str:
     """One mistake as a sentence: file, key, value (never a secret one), what is allowed."""
     location = [str(part) for part in error["loc"] if part != "[key]"]
@@ -418,11 +436,7 @@ def _sentence(file: str, error: ErrorDetails) -> str:
     value = error.get("input")
     if not location or isinstance(value, dict | BaseModel):
         return f"{file}: {key} {message}" if key else f"{file}: {message}"
-    shown = (
-        "***"
-        if location[-1] in _SECRET_KEYS or location[-2:] == ["records", "url"]
-        else _USERINFO.sub("//***@", repr(value))[:120]
-    )
+    shown = "***" if _is_secret(location) else _QUERY.sub("?***", _USERINFO.sub("//***@", repr(value)))[:120]
     if error["type"] == "string_pattern_mismatch":
         message = _allowed(location)
     return f"{file}: {key} = {shown}: {message}"

@@ -123,10 +123,14 @@ def worst(findings: Sequence[Finding]) -> list[Finding]:
 def overall(findings: Sequence[Finding], known: int) -> Status:
     """The status of all together.
 
+    A source that fails hides something, but what is known otherwise still counts: it makes the verdict
+    ``unknown`` only where nothing else is known.
+
     Args:
         findings: What there is to say.
-        known: How many signals have a value; without any nothing is called healthy.
+        known: How many things have been measured; without any nothing is called healthy.
     """
-    if findings:
-        return worst(findings)[0].status
+    told = [finding.status for finding in worst(findings) if finding.status != "unknown"]
+    if told:
+        return told[0]
     return "ok" if known else "unknown"

@@ -134,22 +134,22 @@ class AnswerCache:
         asked = datetime.now(UTC)
         try:
             kept = Kept(load(), asked)
+            size = ENTRY_OVERHEAD + self._size_of(kept.value)
         except BaseException as error:  # noqa: BLE001 - whoever waits must be told, whatever it was
             with self._lock:
                 self._under_way.pop(key, None)
             future.set_exception(error)
             return
         with self._lock:
-            self._store(key, kept)
-            self._store(_latest(view), kept)
+            self._store(key, kept, size)
+            self._store(_latest(view), kept, size)
             self._under_way.pop(key, None)
         future.set_result(kept)
 
-    def _store(self, key: Hashable, kept: Kept[Any]) -> None:
+    def _store(self, key: Hashable, kept: Kept[Any], size: int) -> None:
         old = self._entries.pop(key, None)
         if old is not None:
             self._bytes -= old.size
-        size = ENTRY_OVERHEAD + self._size_of(kept.value)
         self._entries[key] = _Entry(kept, time.monotonic(), size)
         self._bytes += size
         while self._bytes > self._max_bytes and len(self._entries) > 1:

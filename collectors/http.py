@@ -271,7 +271,7 @@ class HttpSource:
         return TimedOut(
             self.name,
             self.address,
-            f"did not answer completely within {seconds:g} s",
+            f"did not answer completely within {seconds:.2g} s",
             hint="Look whether it is overloaded; a shorter window asks for less. Its deadline is a setting.",
         )
 
@@ -321,7 +321,7 @@ def map_httpx_error(source: str, address: str, error: Exception, seconds: float)
         if isinstance(error, exception):
             cause = _root_cause(error)
             if isinstance(cause, ssl.SSLError):
-                reason = getattr(cause, "verify_message", "") or cause.reason or "TLS failed"
+                reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "TLS failed"
                 return Unreachable(
                     source,
                     address,
@@ -329,7 +329,7 @@ def map_httpx_error(source: str, address: str, error: Exception, seconds: float)
                     hint="Give the authority that signed it as ca_file of this source, and check the host name.",
                 )
             detail = f" ({_os_reason(cause)})" if isinstance(cause, OSError) else ""
-            return kind(source, address, what.format(seconds=f"{seconds:g}") + detail, hint=hint)
+            return kind(source, address, what.format(seconds=f"{seconds:.2g}") + detail, hint=hint)
     raise error
 
 

@@ -330,9 +330,13 @@ def draw_levels(
             )
         )
     if beyond:
-        notes.append(note(" · ".join(beyond), theme, x=1, y=1, xanchor="right", yanchor="top"))
+        # Above the plot, not in it: lines that fill the plot would run through the words.
+        notes.append(note(" · ".join(beyond), theme, x=1, y=1, xanchor="right", yanchor="bottom", name=BEYOND))
     return shapes, notes
 
+
+BEYOND = "levels beyond the axis"
+"""Name of the remark above the plot; charts leave a line for it between plot and legend."""
 
 # A label's height as a share of a chart of usual height.
 _LABEL_HEIGHT = 0.12

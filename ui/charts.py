@@ -368,7 +368,16 @@ def _over_time(
     layout["showlegend"] = 1 < series <= LEGEND_LIMIT
     layout["shapes"] = shapes + drawn.shapes
     layout["annotations"] = notes
+    if layout["showlegend"] and any(one.get("name") == axes.BEYOND for one in notes):
+        margin = layout["margin"]
+        plot = height - margin["t"] - margin["b"] - _REMARK_LINE
+        layout["margin"] = {**margin, "t": margin["t"] + _REMARK_LINE}
+        layout["legend"] = {**layout.get("legend", {}), "y": 1 + _REMARK_LINE / max(plot, 1)}
     return _figure(traces + drawn.traces, layout)
+
+
+# Pixels of the line of remarks between the plot and the legend.
+_REMARK_LINE = 16
 
 
 def _figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> go.Figure:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.events import Event, EventKind, Severity
+from analysis.verdict import Reading
 from ui import charts, context, format, menu, tables
 from ui.clean import inert
 from ui.panel import About
@@ -43,14 +44,16 @@ MOST_EVENTS = 12
 def verdict(found: Verdict, _span: Span) -> None:
     """The state in words: the worst finding large, the others below it, and a line of counts."""
     status = STATUS[found.status]
-    if found.status == "ok":
+    if found.status == "ok" and found.findings:
+        headline = "Synaptic looks healthy, as far as is known."
+    elif found.status == "ok":
         headline = "Synaptic is healthy: every figure is within its limits and near its usual."
     elif found.status == "unknown":
         headline = "Nothing is known about Synaptic: no source tells how it is."
     else:
         headline = found.findings[0].text[:1].upper() + found.findings[0].text[1:] + "."
     st.markdown(f"### :{status.markdown}[{status.icon}] {inert(headline, 500)}", anchors=False)
-    rest = found.findings if found.status == "unknown" else found.findings[1:]
+    rest = found.findings if found.status in ("ok", "unknown") else found.findings[1:]
     for finding in rest[:6]:
         mark = STATUS[finding.status]
         text = finding.text[:1].upper() + finding.text[1:]
@@ -100,18 +103,10 @@ def figure(found: Figure, _span: Span) -> None:
     reading = found.reading
     status = STATUS[reading.status]
     fine = reading.status in ("ok", "unknown")
-    beside = (
-        [format.change(reading.now, reading.usual)] if reading.usual is not None and reading.compare != "none" else []
-    )
-    text = f"{beside[0]} to usual" if beside and beside[0] not in ("", format.UNKNOWN) else None
-    if beside and beside[0] == "=":
-        text = "as usual"
-    elif beside and beside[0].endswith("×"):
-        text = f"{beside[0]} usual"
     st.metric(
         found.signal.title,
         format.value(reading.now, reading.unit),
-        text,
+        _beside_usual(reading),
         delta_color="off" if fine else {"risk": "orange", "broken": "red"}[reading.status],  # type: ignore[arg-type]
         delta_arrow="off",
         icon=None if fine else status.icon,
@@ -121,6 +116,16 @@ def figure(found: Figure, _span: Span) -> None:
         border=True,
         height=TILE_HEIGHT,
     )
+
+
+def _beside_usual(reading: Reading) -> str | None:
+    """How far a figure is from its usual, in two words; ``None`` where that says nothing."""
+    if reading.usual is None or reading.compare == "none":
+        return None
+    change = format.change(reading.now, reading.usual)
+    if change in ("", format.UNKNOWN):
+        return None
+    return "as usual" if change == "=" else f"{change} usual" if change.endswith("×") else f"{change} to usual"
 
 
 def _figure_help(found: Figure) -> str:
@@ -149,12 +154,14 @@ def why_no_figure(found: Figure) -> str:
     return "" if found.reading.now is not None or found.trend.notna().any() else f"{found.signal.title}: no samples"
 
 
-def events(found: Happened, _span: Span) -> None:
+def events(found: Happened, span: Span) -> None:
     """What happened within the window, newest first."""
     tz = context.current().tz
     latest = found.events[::-1][:MOST_EVENTS]
     for event in latest:
-        st.markdown(_event(event, format.timestamp(event.time, tz, date=False)))
+        moment = format.timestamp(event.time, tz)
+        day = f"{event.time.astimezone(tz):%-d %b} " if span.seconds > 86400 else ""
+        st.markdown(_event(event, f"{day}{moment}"))
     if len(found.events) > len(latest):
         st.caption(f"and {len(found.events) - len(latest)} earlier")
 

@@ -202,7 +202,7 @@ def _head(result: Outcome[T], about: Callable[[T, Span], About], span: Span, vis
     """Beside the title: the time of the answer and the info button."""
     if result.as_of is not None:
         moment = format.timestamp(result.as_of, visit.tz)
-        st.caption(moment, width="content", help="When this answer was asked for.")
+        st.caption(f"as of {moment}", width="content")
     if result.value is None:
         return
     told = about(result.value, span)

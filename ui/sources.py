@@ -33,7 +33,6 @@ def reports(found: list[SourceReport], _span: Span) -> None:
             Column("last_success", "Last success", "time", width=130),
             Column("last_failure", "Last failure", "time", width=130),
             Column("breaker", "Breaker", width=90, help="Open: left alone for ten seconds after three failures."),
-            Column("failed", "Failed", width=80, help="Requests that failed, of all since the console started."),
         ],
         key="sources",
         tz=tz,
@@ -55,7 +54,6 @@ def _row(report: SourceReport) -> dict[str, object]:
         "last_success": pd.Timestamp(health.last_success) if health is not None and health.last_success else pd.NaT,
         "last_failure": pd.Timestamp(health.last_failure) if health is not None and health.last_failure else pd.NaT,
         "breaker": health.breaker.replace("_", "-") if health is not None else "–",
-        "failed": f"{health.failures} of {format.count(health.requests)}" if health is not None else "–",
     }
 
 

@@ -205,7 +205,7 @@ CSS = """
 [data-testid="stMetricValue"], [data-testid="stMetricDelta"], [data-testid="stTable"] td, time, .js-plotly-plot text {
   font-variant-numeric: tabular-nums;
 }
-[data-testid="stMainBlockContainer"] { max-width: none; padding-left: 2rem; padding-right: 2rem; }
+[data-testid="stMainBlockContainer"] { max-width: none; padding: 0.75rem 2rem 2rem 2rem; }
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
 [data-testid="stHeader"] * { pointer-events: auto; }
 [data-testid="stMetricValue"] { line-height: 1.25; }

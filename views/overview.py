@@ -250,10 +250,8 @@ def _concluded(
         if not isinstance(error, NotConfigured):
             findings.append(Finding("unknown", f"{error.source} {error.what}", "sources"))
     ordered = tuple(worst(findings))
-    unknown = not known and service is None
-    status: Status = overall(ordered, known + (service is not None))
     verdict = Verdict(
-        "unknown" if unknown and status != "broken" else status,
+        overall(ordered, known + (service is not None)),
         ordered,
         known,
         service,

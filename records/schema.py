@@ -1,0 +1,75 @@
+"""The tables of the records, as data; ``migrations/`` brings a database to this state.
+
+A test compares the two on both databases, so a change here needs a migration, and the other way round.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import CheckConstraint, Column, DateTime, Dialect, Index, MetaData, String, Table, Text, Uuid, text
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time. SQLite has no zones, so UTC without a zone is what is kept there."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database; a time without a zone is a mistake of the caller."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be recorded")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database: aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    # Names of our own for constraints: without them a later migration could not name what it changes.
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+LABEL_LENGTH = 80
+NOTE_LENGTH = 2000
+NAME_LENGTH = 200
+
+saved_windows = Table(
+    "saved_windows",
+    metadata,
+    Column("id", Uuid(), primary_key=True),
+    Column("environment", String(31), nullable=False),
+    Column("label", String(LABEL_LENGTH), nullable=False),
+    Column("starts_at", UtcDateTime(), nullable=False),
+    Column("ends_at", UtcDateTime(), nullable=False),
+    Column("note", Text(), nullable=False),
+    Column("created_by", String(NAME_LENGTH), nullable=False),
+    Column("created_at", UtcDateTime(), nullable=False),
+    # A window that was deleted is kept, so that it can be said who did it; it no longer counts anywhere.
+    Column("deleted_by", String(NAME_LENGTH)),
+    Column("deleted_at", UtcDateTime()),
+    CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+    Index(
+        "uq_saved_windows_environment_label",
+        "environment",
+        "label",
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
+    Index("ix_saved_windows_environment_created_at", "environment", "created_at"),
+)
