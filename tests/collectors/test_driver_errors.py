@@ -1,0 +1,146 @@
+"""No exception of a driver is left unmapped, and each becomes the kind that says what happened."""
+
+import ssl
+
+import elastic_transport
+import elasticsearch
+import httpx
+import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from prometheus_api_client import exceptions as prometheus_exceptions
+
+from collectors import elasticsearch as logs
+from collectors import prometheus
+from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
+from collectors.http import HTTPX_ERRORS, HttpSource, map_httpx_error
+from settings import HttpEndpoint
+
+SOURCE = HttpSource("test", "elasticsearch", HttpEndpoint(url="http://127.0.0.1:9200"))
+
+
+def exceptions_of(*packages: str, without: tuple[str, ...] = ()) -> list[type[Exception]]:
+    """All exception classes that packages define, found by walking down from ``Exception``; warnings are none."""
+    found: list[type[Exception]] = []
+    waiting: list[type[Exception]] = [Exception]
+    while waiting:
+        for child in waiting.pop().__subclasses__():
+            waiting.append(child)
+            ours = child.__module__.split(".")[0] in packages and not child.__module__.startswith(without)
+            if ours and not issubclass(child, Warning):
+                found.append(child)
+    return sorted(set(found), key=lambda each: each.__qualname__)
+
+
+def made(kind: type[Exception]) -> Exception:
+    """An instance, whatever its constructor wants."""
+    error = kind.__new__(kind)
+    if isinstance(error, elastic_transport.ApiError):
+        meta = ApiResponseMeta(400, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "127.0.0.1", 9200))
+        elastic_transport.ApiError.__init__(error, "a message", meta, {})
+    elif isinstance(error, elastic_transport.TransportError):
+        elastic_transport.TransportError.__init__(error, "a message")
+    else:
+        error.args = ("a message",)
+    return error
+
+
+HTTPX = exceptions_of("httpx")
+# Helpers and the query builders are not used; what only they raise cannot reach the collector.
+ELASTIC = exceptions_of(
+    "elasticsearch", "elastic_transport", without=("elasticsearch.helpers", "elasticsearch.dsl", "elasticsearch.esql")
+)
+PROMETHEUS = exceptions_of("prometheus_api_client")
+
+
+def test_the_walk_finds_the_exceptions_of_each_driver():
+    assert {httpx.ReadTimeout, httpx.InvalidURL, httpx.CookieConflict} <= set(HTTPX)
+    assert {elasticsearch.NotFoundError, elastic_transport.TlsError, elastic_transport.ApiError} <= set(ELASTIC)
+    assert {prometheus_exceptions.PrometheusApiClientException} <= set(PROMETHEUS)
+
+
+@pytest.mark.parametrize("kind", HTTPX, ids=lambda kind: kind.__name__)
+def test_every_exception_of_httpx_is_caught_and_mapped(kind: type[Exception]):
+    assert issubclass(kind, HTTPX_ERRORS)
+    error = map_httpx_error("synaptic", "http://127.0.0.1:1", made(kind), 5)
+    assert type(error) in SourceError.__subclasses__()
+    assert "{" not in error.what
+
+
+@pytest.mark.parametrize("kind", ELASTIC, ids=lambda kind: f"{kind.__module__.split('.')[0]}.{kind.__name__}")
+def test_every_exception_of_the_elasticsearch_client_is_caught_and_mapped(kind: type[Exception]):
+    assert issubclass(kind, logs.ELASTIC_ERRORS)
+    error = logs.map_elastic_error(SOURCE, made(kind))
+    assert type(error) in SourceError.__subclasses__()
+    assert error.hint
+
+
+@pytest.mark.parametrize("kind", PROMETHEUS, ids=lambda kind: kind.__name__)
+def test_every_exception_of_the_prometheus_client_is_caught_and_mapped(kind: type[Exception]):
+    assert issubclass(kind, prometheus.CLIENT_ERRORS)
+    assert type(prometheus.map_client_error(SOURCE, made(kind))) is BadAnswer
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (httpx.ConnectTimeout, TimedOut),
+        (httpx.ReadTimeout, TimedOut),
+        (httpx.PoolTimeout, Overloaded),
+        (httpx.ConnectError, Unreachable),
+        (httpx.ReadError, Unreachable),
+        (httpx.RemoteProtocolError, Unreachable),
+        (httpx.LocalProtocolError, BadAnswer),
+        (httpx.DecodingError, BadAnswer),
+        (httpx.TooManyRedirects, BadAnswer),
+    ],
+)
+def test_httpx_exceptions_become_the_kind_that_says_what_happened(kind: type[Exception], expected: type[SourceError]):
+    assert type(map_httpx_error("synaptic", "", made(kind), 5)) is expected
+
+
+def test_a_certificate_that_is_not_trusted_is_told_apart_from_a_refused_connection():
+    error = httpx.ConnectError("failed")
+    error.__cause__ = ssl.SSLCertVerificationError("verify failed")
+    assert "certificate" in map_httpx_error("synaptic", "", error, 5).what
+    error.__cause__ = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)")
+    assert map_httpx_error("synaptic", "", error, 5).what == "cannot be reached (Connection refused)"
+
+
+def test_an_error_of_the_system_without_a_number_is_told_by_its_name():
+    error = httpx.ReadError("failed")
+    error.__cause__ = ConnectionResetError()
+    assert "ConnectionResetError" in map_httpx_error("synaptic", "", error, 5).what
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "expected", "trips"),
+    [
+        (elasticsearch.AuthenticationException, 401, Denied, True),
+        (elasticsearch.AuthorizationException, 403, Denied, True),
+        (elasticsearch.BadRequestError, 400, BadAnswer, False),
+        (elasticsearch.NotFoundError, 404, BadAnswer, False),
+        (elasticsearch.ApiError, 429, Overloaded, True),
+        (elasticsearch.ApiError, 500, BadAnswer, True),
+        (elasticsearch.UnsupportedProductError, 200, BadAnswer, False),
+        (elastic_transport.ConnectionTimeout, 0, TimedOut, True),
+        (elastic_transport.TlsError, 0, Unreachable, True),
+        (elastic_transport.SerializationError, 0, BadAnswer, True),
+    ],
+)
+def test_exceptions_of_the_elasticsearch_client_become_the_kind_that_says_what_happened(
+    kind: type[Exception], status: int, expected: type[SourceError], trips: bool
+):
+    error = made(kind)
+    if isinstance(error, elastic_transport.ApiError):
+        error.meta = ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "127.0.0.1", 9200))
+    mapped = logs.map_elastic_error(SOURCE, error)
+    assert type(mapped) is expected
+    assert mapped.trips is trips
+
+
+@pytest.mark.parametrize(
+    "mapping", [lambda e: map_httpx_error("", "", e, 5), lambda e: logs.map_elastic_error(SOURCE, e)]
+)
+def test_a_mistake_of_the_console_is_not_dressed_up_as_one_of_the_source(mapping):
+    with pytest.raises(KeyError):
+        mapping(KeyError("a bug"))

@@ -1,0 +1,138 @@
+"""The breaker: when it opens, that one probe goes through, what closes it, and what it remembers."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from collectors.errors import BadAnswer, NotConfigured, SourceError, Unreachable
+from collectors.guard import FAILURES_TO_OPEN, Guard
+from tests.support.looping import until
+
+DOWN = Unreachable("synaptic", "http://127.0.0.1:1", "cannot be reached", hint="Start it.")
+WRONG_QUERY = BadAnswer("synaptic", "", "could not run the query", trips=False)
+
+
+def fail(guard: Guard, error: SourceError = DOWN, times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises(SourceError), guard.attempt():
+            raise error
+
+
+def succeed(guard: Guard) -> None:
+    with guard.attempt():
+        pass
+
+
+def opened(rest: float) -> Guard:
+    guard = Guard("test", "synaptic", rest=rest)
+    fail(guard, times=FAILURES_TO_OPEN)
+    return guard
+
+
+def half_open(guard: Guard) -> bool:
+    return guard.health().breaker == "half_open"
+
+
+def test_three_failures_in_a_row_open_it():
+    guard = Guard("test", "synaptic")
+    fail(guard, times=2)
+    assert guard.health().breaker == "closed"
+    fail(guard)
+    assert guard.health().breaker == "open"
+
+
+def test_a_success_between_failures_starts_the_count_anew():
+    guard = Guard("test", "synaptic")
+    fail(guard, times=2)
+    succeed(guard)
+    fail(guard, times=2)
+    assert guard.health().breaker == "closed"
+
+
+def test_while_it_is_open_the_last_error_is_told_at_once_with_the_time_of_the_next_try():
+    guard = opened(rest=60)
+    with pytest.raises(Unreachable) as raised, guard.attempt():
+        pytest.fail("nothing is asked while the breaker is open")
+    assert raised.value.what == DOWN.what
+    assert raised.value.hint == DOWN.hint
+    assert raised.value.resting_until is not None
+    assert raised.value.resting_until > datetime.now(UTC)
+    assert guard.health().requests == FAILURES_TO_OPEN
+
+
+def test_after_the_rest_one_probe_goes_through_and_the_others_do_not():
+    guard = opened(rest=0.05)
+    until(lambda: half_open(guard), "the rest being over")
+    inside, leave = threading.Event(), threading.Event()
+
+    def probe() -> None:
+        with guard.attempt():
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    inside.wait(60)
+    assert half_open(guard)
+    with pytest.raises(Unreachable), guard.attempt():
+        pytest.fail("only one probe goes through")
+    leave.set()
+    thread.join()
+    assert guard.health().breaker == "closed"
+    succeed(guard)
+
+
+def test_a_probe_that_fails_opens_it_again():
+    guard = opened(rest=0.05)
+    until(lambda: half_open(guard), "the rest being over")
+    fail(guard)
+    assert guard.health().failures == FAILURES_TO_OPEN + 1
+    until(lambda: half_open(guard), "the second rest being over")
+    succeed(guard)
+    assert guard.health().breaker == "closed"
+
+
+def test_a_probe_that_is_broken_off_leaves_room_for_the_next():
+    guard = opened(rest=0.05)
+    until(lambda: half_open(guard), "the rest being over")
+    with pytest.raises(KeyboardInterrupt), guard.attempt():
+        raise KeyboardInterrupt
+    succeed(guard)
+    assert guard.health().breaker == "closed"
+
+
+def test_errors_about_one_question_do_not_open_it():
+    guard = Guard("test", "synaptic")
+    fail(guard, WRONG_QUERY, times=10)
+    assert guard.health().breaker == "closed"
+    assert guard.health().last_error is WRONG_QUERY
+
+
+def test_an_error_about_one_question_shows_that_the_source_is_back():
+    guard = opened(rest=0.05)
+    until(lambda: half_open(guard), "the rest being over")
+    fail(guard, WRONG_QUERY)
+    assert guard.health().breaker == "closed"
+
+
+def test_it_remembers_how_it_went():
+    guard = Guard("test", "synaptic")
+    fresh = guard.health()
+    assert (fresh.requests, fresh.failures, fresh.last_success, fresh.last_failure) == (0, 0, None, None)
+    succeed(guard)
+    fail(guard)
+    health = guard.health()
+    assert (health.requests, health.failures) == (2, 1)
+    assert health.last_error is DOWN
+    assert health.last_success is not None
+    assert health.last_failure is not None
+    assert health.last_success <= health.last_failure
+    assert health.last_latency is not None
+
+
+def test_an_error_tells_source_address_and_what_happened():
+    assert str(DOWN) == "synaptic (http://127.0.0.1:1) cannot be reached"
+    assert str(NotConfigured("synaptic", "", "is not configured")) == "synaptic is not configured"
+    resting = DOWN.resting(datetime(2026, 1, 1, tzinfo=UTC))
+    assert (type(resting), resting.what, resting.trips) == (Unreachable, DOWN.what, True)
