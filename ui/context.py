@@ -35,6 +35,7 @@ class Context:
         page: Name of the page, as in its address.
         theme: Light or dark.
         viewer: Who is looking.
+        entry: Counts the pages that were entered in this session, so that a panel knows its first drawing.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Context:
     page: str
     theme: Theme
     viewer: Viewer
+    entry: int = 0
 
     @property
     def configured(self) -> Environment | None:
@@ -87,7 +89,18 @@ def enter(context: Context) -> None:
         else:
             history.append(before.window)
             del history[:-_HISTORY_LENGTH]
+    if before is not None:
+        context = replace(context, entry=before.entry + (before.page != context.page))
     st.session_state[_CONTEXT] = context
+
+
+def first_drawing(key: str) -> bool:
+    """Whether the panel ``key`` is drawn for the first time since its page was entered."""
+    name = f"drawn {key}"
+    entry = current().entry
+    first = st.session_state.get(name) != entry
+    st.session_state[name] = entry
+    return first
 
 
 def previous_window() -> Window | None:

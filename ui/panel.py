@@ -131,8 +131,11 @@ def panel(
             head = st.container(horizontal=True, vertical_alignment="center", gap="small") if title else None
             if head is not None:
                 head.markdown(f"**{inert(title)}**", width="stretch")
-            with st.skeleton(height):
-                result = outcome(lambda: load(span), empty, visit.settings.limits.deadline)
+            # The first time a skeleton keeps the place. After that the last drawing stays until the next
+            # one is there, in the same slot, so that a refresh neither jumps nor flickers.
+            slot = st.skeleton(height) if context.first_drawing(f"{visit.page}/{key}") else None
+            result = outcome(lambda: load(span), empty, visit.settings.limits.deadline)
+            with slot.container() if slot is not None else st.container():
                 if tile and result.value is None:
                     _tile(tile, result, height)
                 else:
