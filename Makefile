@@ -16,7 +16,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) $(BROWSER_PACKAGES) redis-server postgresql-15
 COVERED := --cov=collectors --cov=ui.window --cov=settings --cov-branch --cov-report=term-missing:skip-covered
 COVERED_PERCENT := 90
 
-.PHONY: help demo demo-status demo-stop gameday run dev test lint lock benchmarks screenshots \
+.PHONY: help demo demo-status demo-stop gameday gamedays run dev test lint lock benchmarks screenshots \
     debian-demo debian-test debian-browser
 
 help: ## List these commands
@@ -34,6 +34,9 @@ demo-stop: .venv/.installed-demo ## Stop the demo
 
 gameday: .venv/.installed-demo ## Injure the running demo: FAULT=name; FAULT=off heals; without: the list
 	@$(BIN)/python -m demo gameday $(FAULT)
+
+gamedays: .venv/.installed-demo ## Play every fault on the running demo and write down what Overview says
+	@$(BIN)/python -m scripts.gamedays
 
 run: .venv/.installed-runtime ## Start the console alone: CONFIG=my.toml
 	@test -n "$(CONFIG)" || { echo "Which settings? make run CONFIG=my.toml" >&2; exit 1; }

@@ -87,7 +87,7 @@ def of_reading(reading: Reading, events: Sequence[Event], value: Words, clock: C
         return None
     parts = [f"{reading.title} {'are' if reading.title.endswith('s') else 'is'} {value(reading.now, reading.unit)}"]
     if times is not None and far:
-        parts.append(f"{times:.2g}× usual" if times >= 1 else f"usually {value(reading.usual, reading.unit)}")
+        parts.append(f"{in_words(times)} usual" if times >= 1 else f"usually {value(reading.usual, reading.unit)}")
     if reading.limit is not None:
         parts.append(f"limit {value(reading.limit, reading.unit)}")
     if reading.since is not None:
@@ -98,6 +98,17 @@ def of_reading(reading: Reading, events: Sequence[Event], value: Words, clock: C
         text += f", right after {cause.title}"
     status: Status = reading.status if reading.status != "ok" else "risk"
     return Finding(status, text, reading.key, reading.since)
+
+
+def in_words(times: float) -> str:
+    """A factor with two digits, and never in powers of ten.
+
+    >>> in_words(3.42), in_words(171.3), in_words(1234.5)
+    ('3.4×', '171×', 'over 1000×')
+    """
+    if times >= 1000:
+        return "over 1000×"
+    return f"{times:.0f}×" if times >= 10 else f"{times:.2g}×"
 
 
 def before(moment: datetime | None, events: Sequence[Event]) -> Event | None:

@@ -84,7 +84,7 @@ def main() -> int:
     options = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
-        print("Chromium is not installed: run `make screenshots`, which installs it.", file=sys.stderr)  # noqa: T201
+        print("Chromium is not installed: run `make screenshots`, which installs it.", file=sys.stderr)
         return 1
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -95,7 +95,7 @@ def main() -> int:
                 for size in SIZES:
                     path = options.out / f"{name}-{theme}-{size[0]}{options.suffix}.png"
                     take(browser, f"{options.url}/{name}", theme, size, path)
-                    print(path)  # noqa: T201
+                    print(path)
         browser.close()
     return 0
 

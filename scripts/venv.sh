@@ -30,6 +30,7 @@ fi
 echo "Installing Python packages: requirements/$set_name.txt"
 "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --progress-bar off \
     --require-hashes --requirement "requirements/$set_name.txt"
-# Other installers, and environments that forbid it, leave modules uncompiled: each start would take seconds more.
-"$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true
+# pip compiles what it installs; other installers may not have, and then each start takes seconds more.
+compgen -G "$venv/lib/python*/site-packages/pandas/__pycache__" >/dev/null ||
+    "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true
 touch "$venv/.installed-$set_name"

