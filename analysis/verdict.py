@@ -19,6 +19,9 @@ FAR = 3.0
 AFTER = timedelta(minutes=15)
 """How long before the trouble a deploy may lie to be named with it."""
 
+STEP = timedelta(seconds=15)
+"""How much later than its effect a deploy may seem to be: both are read off the same grid of samples."""
+
 _RANK: dict[Status, int] = {"broken": 3, "risk": 2, "unknown": 1, "ok": 0}
 
 
@@ -112,13 +115,11 @@ def in_words(times: float) -> str:
 
 
 def before(moment: datetime | None, events: Sequence[Event]) -> Event | None:
-    """The last deploy or roll-back within ``AFTER`` before a moment."""
+    """The last deploy or roll-back within ``AFTER`` before a moment, never one that came after it."""
     if moment is None:
         return None
     near = [
-        event
-        for event in events
-        if event.kind is EventKind.DEPLOY and moment - AFTER <= event.time <= moment + AFTER / 5
+        event for event in events if event.kind is EventKind.DEPLOY and moment - AFTER <= event.time <= moment + STEP
     ]
     return near[-1] if near else None
 

@@ -77,7 +77,7 @@ def show(visit: context.Context) -> None:
             title="Security violations",
         )
 
-    left, right = st.columns(2)
+    left, right = st.columns([2, 3])
     with left:
         panel("replicas", lambda span: sources.synaptic.state(), parts.replicas, title="Replicas", height=180)
     with right:

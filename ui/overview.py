@@ -219,10 +219,10 @@ def alerts(found: list[FiringAlert], _span: Span) -> None:
         frame,
         columns=[
             Column("status", "", "status", width=90),
-            Column("name", "Alert", width=180),
+            Column("name", "Alert", width=220),
+            Column("summary", "What it says", width="large"),
             Column("since", "Since", "time", width=150),
-            Column("state", "State", width=90),
-            Column("summary", "What it says"),
+            Column("state", "State", width=80),
         ],
         key="alerts",
         tz=context.current().tz,
