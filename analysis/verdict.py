@@ -97,8 +97,9 @@ def of_reading(reading: Reading, events: Sequence[Event], value: Words, clock: C
         parts.append(f"since {clock(reading.since)}")
     text = ", ".join(parts)
     cause = before(reading.since, events)
-    if cause is not None:
-        text += f", right after {cause.title}"
+    if cause is not None and reading.since is not None:
+        minutes = round((reading.since - cause.time).total_seconds() / 60)
+        text += f", {'right' if minutes <= 2 else f'{minutes} min'} after {cause.title}"
     status: Status = reading.status if reading.status != "ok" else "risk"
     return Finding(status, text, reading.key, reading.since)
 

@@ -54,7 +54,9 @@ def take(browser: Browser, address: str, theme: str, size: tuple[int, int], path
     """
     dark = theme == "dark"
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if dark else "light",
+        bypass_csp=True,  # the waiting below evaluates expressions, which the console's policy forbids
     )
     try:
         page = context.new_page()

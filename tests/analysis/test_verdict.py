@@ -41,8 +41,17 @@ def test_the_last_of_several_near_deploys_is_the_one_that_is_named():
     assert before(None, [DEPLOY]) is None
 
 
-def test_a_deploy_that_is_seen_a_moment_after_the_trouble_is_named_too():
-    assert before(minute(58), [replace(DEPLOY, time=minute(60))]) is not None
+def test_a_deploy_that_one_sample_shows_later_than_its_effect_is_named_too():
+    assert before(minute(58), [replace(DEPLOY, time=minute(58) + timedelta(seconds=10))]) is not None
+
+
+def test_a_deploy_that_came_after_the_trouble_is_not_its_cause():
+    assert before(minute(58), [replace(DEPLOY, time=minute(59))]) is None
+
+
+def test_a_deploy_some_minutes_before_the_trouble_is_named_with_its_distance():
+    status, text = said(SLOW, [replace(DEPLOY, time=minute(50))])
+    assert (status, text.rsplit(", ", 1)[1]) == ("broken", "8 min after deploy 1.8.2")
 
 
 def test_plural_titles_get_a_plural_verb():
