@@ -54,7 +54,9 @@ def real_alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     with real_parts.alertmanager(tmp_path_factory.mktemp("alertmanager")) as port:
         url = f"http://127.0.0.1:{port}"
         labels = {"alertname": "SynapticSearchSlow", "severity": "warning"}
-        sent = httpx.post(f"{url}/api/v2/alerts", json=[{"labels": labels, "annotations": {"summary": "slow"}}])
+        # Without an end it would be resolved after five minutes, and the tests of a busy machine take longer.
+        alert = {"labels": labels, "annotations": {"summary": "slow"}, "endsAt": "2099-01-01T00:00:00Z"}
+        sent = httpx.post(f"{url}/api/v2/alerts", json=[alert])
         sent.raise_for_status()
         until(lambda: httpx.get(f"{url}/api/v2/alerts").json(), "the alert being held")
         yield url

@@ -22,6 +22,7 @@ from ui.window import KEYS, Window
 _CONTEXT = "context"
 _HISTORY = "windows before this one"
 _HISTORY_LENGTH = 30
+_MOVED = "window was moved by a callback"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,18 @@ def show(window: Window) -> None:
     params = {key: value for key, value in st.query_params.to_dict().items() if key not in KEYS}
     context = current()
     st.query_params.from_dict({**params, **replace(context, window=window).params()})
+
+
+def show_at_once(window: Window) -> None:
+    """The same from a callback of a panel: the whole page follows, where the panel calls :func:`follow`."""
+    show(window)
+    st.session_state[_MOVED] = True
+
+
+def follow() -> None:
+    """Run the whole page again where a callback of this panel moved its window."""
+    if st.session_state.pop(_MOVED, False):
+        st.rerun(scope="app")
 
 
 def show_environment(environment: str) -> None:

@@ -77,6 +77,8 @@ _PERCENT = (Step(1.0, " %"),)
 
 _LARGEST_SHOWN = 999_999.0
 _SMALLEST_SHOWN = 0.001
+# No quantity is this large; from here on arithmetic would overflow, so it is as unknown as infinity.
+_ABSURD = 1e300
 
 
 def _ladder(unit: str) -> tuple[Step, ...]:
@@ -112,7 +114,7 @@ def _number(value: Number) -> float | None:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) < _ABSURD else None
 
 
 def _significant(value: float, digits: int = 3) -> float:
@@ -343,7 +345,7 @@ def _sizes(values: Iterable[Number]) -> Floats:
     else:
         known = (_number(number) for number in values)
         numbers = np.abs(np.array([number for number in known if number is not None], dtype=np.float64))
-    chosen: Floats = numbers[np.isfinite(numbers) & (numbers > 0)]
+    chosen: Floats = numbers[(numbers > 0) & (numbers < _ABSURD)]
     return chosen
 
 

@@ -124,6 +124,7 @@ def panel(
 
     @st.fragment(parallel=True, key=f"{visit.page}/{key}", run_every=every)
     def body() -> None:
+        context.follow()
         visit = context.current()
         span = visit.span()
         started = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -98,27 +97,26 @@ def why_empty(series: Series) -> str:
 def plot(key: str, figure: go.Figure, window: tuple[datetime, datetime], *, alt: str) -> None:
     """Draw a time chart; a span that is dragged on it becomes the window of the whole page."""
     visit = context.current()
-    state: Any = st.plotly_chart(
+
+    def zoom() -> None:
+        # Called before the panel is drawn anew. Afterwards it would be too late: what is drawn then is another
+        # chart (a live window has moved on), and the selection was made on this one.
+        boxes = st.session_state[key]["selection"]["box"]
+        ends = tuple(boxes[0].get("x", ())) if boxes else ()
+        if len(ends) != 2:
+            return
+        try:
+            start, end = axes.selected(ends, window, visit.tz)
+        except ValueError:
+            return
+        context.show_at_once(visit.window.between(start, end))
+
+    st.plotly_chart(
         figure,
         key=key,
         theme=None,
-        on_select="rerun",
+        on_select=zoom,
         selection_mode="box",
         config=charts.config(key),
         alt=alt,
     )
-    boxes = state["selection"]["box"] if state else []
-    remembered = f"selected-{key}"
-    if not boxes:
-        return
-    ends = tuple(boxes[0].get("x", ()))
-    # The selection stays in the widget, so it is met again at each rerun; only a new one zooms.
-    if len(ends) != 2 or st.session_state.get(remembered) == ends:
-        return
-    st.session_state[remembered] = ends
-    try:
-        start, end = axes.selected(ends, window, visit.tz)
-    except ValueError:
-        return
-    context.show(visit.window.between(start, end))
-    st.rerun(scope="app")

@@ -207,7 +207,7 @@ CSS = """
 }
 [data-testid="stMainBlockContainer"] { max-width: none; padding: 0.75rem 2rem 2rem 2rem; }
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
-[data-testid="stHeader"] * { pointer-events: auto; }
+[data-testid="stHeader"] :not(button, a) { pointer-events: none; }
 [data-testid="stMetricValue"] { line-height: 1.25; }
 [data-testid="stMetricLabel"] p { white-space: normal; }
 @media (max-width: 1280px) {

@@ -39,7 +39,9 @@ def test_a_fresh_answer_is_data():
 
 
 def test_an_answer_that_holds_nothing_is_empty_and_says_why():
-    assert outcome(lambda: Kept([], THEN), nothing, 5) == Outcome("empty", None, THEN, reason="No samples in this window.")
+    assert outcome(lambda: Kept([], THEN), nothing, 5) == Outcome(
+        "empty", None, THEN, reason="No samples in this window."
+    )
 
 
 def test_a_source_that_nobody_configured_is_empty_and_says_how_to_configure_it():
@@ -65,7 +67,9 @@ def test_a_source_without_any_answer_is_failed_with_its_error(error):
     assert outcome(failing(error), something, 5) == Outcome("failed", error=error)
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyError("secret"), RecursionError(), ExceptionGroup("two", [ValueError()])])
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), KeyError("secret"), RecursionError(), ExceptionGroup("two", [ValueError()])]
+)
 def test_a_mistake_of_the_console_costs_its_panel_and_shows_none_of_its_insides(error):
     found = outcome(failing(error), something, 5)
     assert found == Outcome("failed", reason="This panel failed by a mistake of the console; its log has the cause.")

@@ -117,7 +117,7 @@ def test_trouble_is_told_with_limit_beginning_and_the_deploy_before_it(troubled,
     found = verdict(build(troubled.settings()), span_of(troubled))
     worst = found.findings[0]
     assert (found.status, worst.status, worst.subject) == ("broken", "broken", "search_latency")
-    assert worst.text.startswith("Search latency is ")
+    assert worst.text.startswith("Search p95 is ")
     assert "× usual, limit 500 ms, since " in worst.text
     assert worst.text.endswith("right after deploy 1.8.2")
 

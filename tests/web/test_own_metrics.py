@@ -10,8 +10,8 @@ def value(name: str, **labels: str) -> float | None:
 
 
 def test_a_request_to_a_source_is_counted_and_timed():
-    metrics.observe_request("test", "prometheus", "timed_out", 5.2)
-    labels = {"environment": "test", "source": "prometheus"}
+    metrics.observe_request("counted", "prometheus", "timed_out", 5.2)
+    labels = {"environment": "counted", "source": "prometheus"}
     assert value("console_source_requests_total", **labels, outcome="timed_out") == 1
     assert value("console_source_request_seconds_sum", **labels) == 5.2
     assert value("console_source_request_seconds_bucket", **labels, le="5.0") == 0
@@ -27,14 +27,15 @@ def test_a_breaker_s_state_is_a_number():
 
 
 def test_the_cache_a_panel_a_refusal_and_a_failed_page_are_counted():
+    joined = value("console_cache_requests_total", result="joined") or 0
     metrics.observe_cache("joined")
-    metrics.observe_panel("overview", "latency", "stale", 0.3)
+    metrics.observe_panel("counted", "latency", "stale", 0.3)
     metrics.refused("a reason")
     before = value("console_script_errors_total")
     metrics.observe_script_error()
-    assert value("console_cache_requests_total", result="joined") == 1
-    assert value("console_panel_total", page="overview", panel="latency", state="stale") == 1
-    assert value("console_panel_seconds_count", page="overview", panel="latency") == 1
+    assert value("console_cache_requests_total", result="joined") == joined + 1
+    assert value("console_panel_total", page="counted", panel="latency", state="stale") == 1
+    assert value("console_panel_seconds_count", page="counted", panel="latency") == 1
     assert value("console_refused_total", reason="a reason") == 1
     assert value("console_script_errors_total") == before + 1
 

@@ -1,0 +1,160 @@
+"""What a viewer does with the console, from the first address to the last, in a real browser."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.journey.conftest import HOSTILE
+from tests.support_pages.browsing import DRAWN
+
+pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(300)]
+
+RANGES = """() => [...document.querySelectorAll('.js-plotly-plot')]
+    .map(plot => plot._fullLayout.xaxis.range.map(end => new Date(end).getTime()).join())"""
+
+
+def zoom(visit, key, start, end):
+    """Drag over a part of a chart, from one share of its width to another."""
+    visit.page.wait_for_function(DRAWN)
+    area = visit.panel(key).locator(".nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    mouse = visit.page.mouse
+    mouse.move(box["x"] + box["width"] * start, middle)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] * (start + end) / 2, middle, steps=5)
+    mouse.move(box["x"] + box["width"] * end, middle, steps=5)
+    mouse.up()
+
+
+def length(params):
+    start, end = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
+    return end - start
+
+
+def choose_preset(visit, title):
+    visit.page.locator(".st-key-bar-window button").first.click()
+    visit.page.get_by_role("radio", name=title, exact=True).or_(
+        visit.page.get_by_role("button", name=title, exact=True)
+    ).first.click()
+
+
+def choose(visit, place, text):
+    """Pick an option of a select box of the bar by typing it."""
+    visit.page.locator(".st-key-bar").get_by_role("combobox").nth(place).click()
+    visit.page.keyboard.type(text)
+    visit.page.get_by_role("option", name=text).first.click()
+
+
+def test_from_the_first_address_over_zoom_undo_and_back_to_a_saved_window_and_another_page(visit):
+    page = visit.open("/")
+    page.wait_for_url("**/overview*")
+    assert page.locator('[data-testid="stMetric"]').count() == 7
+
+    # A span that is dragged on one chart becomes the window of the whole page, and Back undoes it.
+    zoom(visit, "search", 0.25, 0.5)
+    zoomed = visit.wait_for_params(**{"from": "", "to": "", "w": None})
+    assert timedelta(minutes=13) < length(zoomed) < timedelta(minutes=17)
+    page.wait_for_function(DRAWN)
+    assert len(set(page.evaluate(RANGES))) == 1
+    page.get_by_text("held").first.wait_for()
+    page.go_back()
+    visit.wait_for_params(**{"from": None})
+    page.locator(".st-key-bar").get_by_text("live").first.wait_for()
+
+    # So does the button, and a zoom within a zoom goes back step by step.
+    zoom(visit, "search", 0.2, 0.8)
+    first = visit.wait_for_params(**{"from": ""})
+    zoom(visit, "search", 0.2, 0.8)
+    page.wait_for_function("from => new URL(location).searchParams.get('from') !== from", arg=first["from"])
+    second = visit.wait_for_params(**{"from": ""})
+    assert length(second) < length(first)
+    page.locator(".st-key-bar-undo button").click()
+    visit.wait_for_params(**{"from": first["from"], "to": first["to"]})
+
+    # Save it under a label, look elsewhere, open it again.
+    page.locator(".st-key-bar-window button").first.click()
+    page.get_by_label("Save this window as").fill("Search outage")
+    page.get_by_role("button", name="Save", exact=False).last.click()
+    page.get_by_role("button", name="Search outage").wait_for()
+    page.keyboard.press("Escape")
+    choose_preset(visit, "6 h")
+    visit.wait_for_params(w="6h", **{"from": None})
+    page.locator(".st-key-bar-window").get_by_text("last 6 h").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".st-key-bar-window button").first.click()
+    page.get_by_role("button", name="Search outage").click()
+    visit.wait_for_params(**{"from": first["from"], "to": first["to"], "w": None})
+    page.keyboard.press("Escape")
+
+    # Another page shows the same window.
+    page.locator('[data-testid="stSidebar"] a[href*="sources"]').click()
+    page.wait_for_url("**/sources*")
+    visit.settled()
+    assert {name: visit.params()[name] for name in ("from", "to")} == {"from": first["from"], "to": first["to"]}
+
+
+def test_an_absolute_window_a_comparison_and_a_zone_are_chosen_in_the_bar_and_kept_in_the_address(visit):
+    page = visit.open("/overview?w=1h")
+    choose(visit, 1, "previous period")
+    visit.wait_for_params(cmp="previous", w="1h")
+    page.wait_for_function(DRAWN)
+    visit.panel("search").get_by_text("dashed: before").wait_for()
+
+    choose(visit, 2, "Asia/Tokyo")
+    visit.wait_for_params(tz="Asia/Tokyo", cmp="previous")
+    assert "JST" in visit.panel("search").inner_text()
+
+    page.locator(".st-key-bar-window button").first.click()
+    page.get_by_role("button", name="Show").click()
+    still = visit.wait_for_params(**{"from": "", "to": "", "w": None, "cmp": "previous", "tz": "Asia/Tokyo"})
+    assert length(still) == timedelta(hours=1)
+
+    # The link opens the same picture for somebody else.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    visit.settled()
+    assert visit.params() == still
+    visit.panel("search").get_by_text("dashed: before").wait_for()
+
+
+def test_a_source_that_goes_down_costs_its_panels_only_and_comes_back_without_a_reload(visit, installed):
+    page = visit.open("/overview?w=1h")
+    loaded = page.evaluate("performance.timeOrigin")
+    installed.world.switch("refuse", "prometheus")
+    try:
+        visit.panel("search").get_by_text("cannot be reached").wait_for()
+        visit.panel("verdict").get_by_text("prometheus unreachable").wait_for()
+        for key in ("replicas", "alerts"):
+            assert "cannot be reached" not in visit.panel(key).inner_text()
+            assert visit.panel(key).locator('[data-testid="stDataFrame"], [data-testid="stTable"]').count() == 1
+    finally:
+        installed.world.switch("none", "prometheus")
+    visit.panel("search").get_by_text("cannot be reached").wait_for(state="detached")
+    visit.panel("verdict").get_by_text("prometheus unreachable").wait_for(state="detached")
+    visit.panel("search").locator(".js-plotly-plot .scatterlayer .trace").first.wait_for(state="attached")
+    assert page.evaluate("performance.timeOrigin") == loaded
+
+
+def test_hostile_text_from_every_source_is_shown_and_inert(visit, installed):
+    replica = installed.world.replicas["synaptic-b"]
+    replica.not_ready = HOSTILE
+    try:
+        page = visit.open("/overview?w=1h")
+        page.wait_for_function(DRAWN)
+        # The reason of a replica that is not ready, in the verdict; the label of a metric, in a chart.
+        assert "<script>window.hostile=1" in visit.panel("verdict").inner_text()
+        assert "script" in visit.panel("operations").inner_text()
+        page.locator('[data-testid="stSidebar"] a[href*="sources"]').click()
+        page.wait_for_url("**/sources*")
+        visit.settled()
+        assert "<script>window.hostile=1" in page.inner_text('[data-testid="stMain"]')
+    finally:
+        replica.not_ready = ""
+    assert page.evaluate("window.hostile") is None
+    main = page.locator('[data-testid="stMain"]')
+    assert main.locator("script, img[src*='evil'], a[href^='javascript']").count() == 0
+    assert visit.dialogs == []
+    assert [url for url in visit.asked if "evil" in url] == []

@@ -1,0 +1,103 @@
+"""One console over several environments: a healthy one, one for each source that is down, one without any."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from settings import SOURCE_NAMES
+from tests.support.looping import LoopThread
+from tests.support_pages import world as worlds
+from tests.support_pages.browsing import Told, Visit, chromium, visiting
+from tests.web.serving import ROOT, Server, serving
+
+ALL_DOWN = "all-down"
+HEAD = """
+[server]
+public_url = "http://127.0.0.1:{{port}}"
+[records]
+url = "sqlite:///{folder}/records.sqlite3"
+[limits]
+deadline = 60
+"""
+
+
+def without(source: str) -> str:
+    """Name of the environment in which this source is down."""
+    return f"without-{source}"
+
+
+@pytest.fixture(scope="session")
+def console(
+    servers: LoopThread, real_alertmanager: str, real_elasticsearch: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("console")
+    now = time.time()
+    with (
+        socket.socket() as refusing,
+        worlds.prometheus(tmp_path_factory.mktemp("past"), now) as port,
+        worlds.world(servers, port, real_alertmanager, real_elasticsearch, now) as world,
+    ):
+        refusing.bind(("127.0.0.1", 0))  # bound and not listening: it stays ours and refuses
+        closed = f"http://127.0.0.1:{refusing.getsockname()[1]}"
+        patient = {name: {"deadline": 60} for name in SOURCE_NAMES}
+        down = {name: {"url": closed} for name in SOURCE_NAMES}
+        down["synaptic"]["replicas"] = [{"name": "synaptic-a", "url": closed}]
+        environments = {"healthy": patient, ALL_DOWN: down}
+        environments |= {without(name): {**patient, name: down[name]} for name in SOURCE_NAMES}
+        text = "\n".join(
+            [HEAD.format(folder=folder), *(world.toml(name, **keys) for name, keys in environments.items())]
+        )
+        with serving(folder, text, ROOT / "app.py") as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def unconfigured_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("unconfigured")
+    text = HEAD.format(folder=folder)
+    with serving(folder, text, ROOT / "app.py") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = chromium(playwright)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def told(console: Server, browser: Browser) -> Callable[[str], Told]:
+    """What a stranger reads under an address of the console; each address is opened once."""
+
+    @cache
+    def open_once(path: str) -> Told:
+        with visiting(browser, console.url) as visit:
+            return visit.told(path)
+
+    return open_once
+
+
+@pytest.fixture(scope="session")
+def told_unconfigured(unconfigured_console: Server, browser: Browser) -> Callable[[str], Told]:
+    """The same at a console that nobody configured."""
+
+    @cache
+    def open_once(path: str) -> Told:
+        with visiting(browser, unconfigured_console.url) as visit:
+            return visit.told(path)
+
+    return open_once
+
+
+@pytest.fixture
+def visit(console: Server, browser: Browser) -> Iterator[Visit]:
+    """A stranger at the console; whatever the test did, nothing may have gone wrong in the browser."""
+    with visiting(browser, console.url) as opened:
+        yield opened
+        assert opened.clean() == []
