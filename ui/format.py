@@ -78,7 +78,7 @@ _PERCENT = (Step(1.0, " %"),)
 _LARGEST_SHOWN = 999_999.0
 _SMALLEST_SHOWN = 0.001
 # No quantity is this large; from here on arithmetic would overflow, so it is as unknown as infinity.
-_ABSURD = 1e300
+_ABSURD = 1e305
 
 
 def _ladder(unit: str) -> tuple[Step, ...]:

@@ -119,7 +119,7 @@ def test_trouble_is_told_with_limit_beginning_and_the_deploy_before_it(troubled,
     assert (found.status, worst.status, worst.subject) == ("broken", "broken", "search_latency")
     assert worst.text.startswith("Search p95 is ")
     assert "× usual, limit 500 ms, since " in worst.text
-    assert worst.text.endswith("right after deploy 1.8.2")
+    assert worst.text.endswith(" after deploy 1.8.2")
 
 
 def test_a_replica_that_is_not_ready_is_told_by_name_with_its_reason(faults, build, span_of):
