@@ -139,8 +139,8 @@ def load_log_volume(logs: Elasticsearch, span: Span) -> Kept[LogVolume]:
     """
     recent = Span.of(span.end - timedelta(minutes=5), span.end, 20, live=span.live, quantum=15.0)
     hour = Span.of(recent.start - timedelta(hours=1), recent.start, 61, live=span.live, quantum=60.0)
-    now, before = side_by_side(partial(logs.levels, recent), partial(logs.levels, hour))
-    volume = LogVolume(sum(now.value.values()) / 5, sum(before.value.values()) / 60)
+    now, before = side_by_side(partial(logs.lines, recent), partial(logs.lines, hour))
+    volume = LogVolume(now.value / 5, before.value / 60)
     return oldest([now, before], volume)
 
 

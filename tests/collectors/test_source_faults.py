@@ -68,7 +68,7 @@ def questions(sources: Sources) -> dict[str, dict[str, Callable[[], Any]]]:
             "info": sources.elasticsearch.info,
             "health": sources.elasticsearch.health,
             "documents": sources.elasticsearch.documents,
-            "levels": lambda: sources.elasticsearch.levels(SPAN),
+            "lines": lambda: sources.elasticsearch.lines(SPAN),
         },
     }
 
