@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import httpx
 import hypothesis
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.support import chromium, real_parts
 from tests.support import history as histories
-from tests.support import real_parts
 from tests.support.history import History
 from tests.support.looping import LoopThread, until
 
@@ -18,6 +19,15 @@ hypothesis.settings.register_profile(
     "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without any visit yet; each test opens profiles of its own in it."""
+    with sync_playwright() as playwright:
+        running = chromium.launch(playwright)
+        yield running
+        running.close()
 
 
 @dataclass(frozen=True)

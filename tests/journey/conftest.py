@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from benchmarks import history
 from benchmarks.history import Line
@@ -15,7 +16,7 @@ from settings import SOURCE_NAMES
 from tests.support import real_parts
 from tests.support.looping import LoopThread, until
 from tests.support_pages import world as worlds
-from tests.support_pages.browsing import Visit, chromium, visiting
+from tests.support_pages.browsing import Visit, visiting
 from tests.support_pages.world import World
 from tests.web.serving import ROOT, Server, serving
 
@@ -27,17 +28,8 @@ HOSTILE = (
 """Runs, fetches, disguises and formats, wherever it is not shown as it is."""
 
 
-@dataclass(frozen=True)
-class Installed:
-    console: Server
-    world: World
-
-
 @pytest.fixture(scope="session")
-def installed(
-    servers: LoopThread, real_elasticsearch: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installed]:
-    folder = tmp_path_factory.mktemp("console")
+def world(servers: LoopThread, real_elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     now = time.time()
     labels = f'job="synaptic",pod="synaptic-a",operation_type={_quoted(HOSTILE)},memory_type="x",status="success"'
     hostile = Line("synaptic_memory_operations_total", labels, 3.0, counter=True)
@@ -45,12 +37,17 @@ def installed(
     with (
         worlds.prometheus(tmp_path_factory.mktemp("past"), now, series) as port,
         real_parts.alertmanager(tmp_path_factory.mktemp("alertmanager")) as alertmanager,
-        worlds.world(servers, port, _with_alert(alertmanager), real_elasticsearch, now) as world,
+        worlds.world(servers, port, _with_alert(alertmanager), real_elasticsearch, now) as made,
     ):
-        keys: dict[str, dict[str, object]] = {name: {"deadline": 60} for name in SOURCE_NAMES}
-        replicas = [{"name": name, "url": replica.url} for name, replica in world.replicas.items()]
-        keys["synaptic"]["replicas"] = replicas
-        text = f"""
+        yield made
+
+
+@contextmanager
+def console(folder: Path, world: World, refresh: int) -> Iterator[Server]:
+    """A console over the world whose live panels ask again every so many seconds."""
+    keys: dict[str, dict[str, object]] = {name: {"deadline": 60} for name in SOURCE_NAMES}
+    keys["synaptic"]["replicas"] = [{"name": name, "url": replica.url} for name, replica in world.replicas.items()]
+    text = f"""
 [server]
 public_url = "http://127.0.0.1:{{port}}"
 [records]
@@ -58,10 +55,24 @@ url = "sqlite:///{folder}/records.sqlite3"
 [limits]
 deadline = 60
 [view]
-refresh = 3600
+refresh = {refresh}
 """
-        with serving(folder, text + world.toml("test", **keys), ROOT / "app.py") as server:
-            yield Installed(server, world)
+    with serving(folder, text + world.toml("test", **keys), ROOT / "app.py") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def still_console(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It refreshes once an hour: what happens in a test is the test's doing."""
+    with console(tmp_path_factory.mktemp("console"), world, 3600) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def live_console(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It refreshes as often as it may."""
+    with console(tmp_path_factory.mktemp("live"), world, 5) as server:
+        yield server
 
 
 def _quoted(text: str) -> str:
@@ -79,17 +90,17 @@ def _with_alert(port: int) -> str:
     return url
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = chromium(playwright)
-        yield running
-        running.close()
+@pytest.fixture
+def visit(still_console: Server, browser: Browser) -> Iterator[Visit]:
+    """A stranger; whatever the test did, nothing may have been run, fetched, violated or complained about."""
+    with visiting(browser, still_console.url) as opened:
+        yield opened
+        assert opened.clean() == []
 
 
 @pytest.fixture
-def visit(installed: Installed, browser: Browser) -> Iterator[Visit]:
-    """A stranger; whatever the test did, nothing may have been run, fetched, violated or complained about."""
-    with visiting(browser, installed.console.url) as opened:
+def live_visit(live_console: Server, browser: Browser) -> Iterator[Visit]:
+    """The same at the console that refreshes."""
+    with visiting(browser, live_console.url) as opened:
         yield opened
         assert opened.clean() == []

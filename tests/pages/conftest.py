@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from settings import SOURCE_NAMES
 from tests.support.looping import LoopThread
 from tests.support_pages import world as worlds
-from tests.support_pages.browsing import Told, Visit, chromium, visiting
+from tests.support_pages.browsing import Told, Visit, visiting
 from tests.web.serving import ROOT, Server, serving
 
 ALL_DOWN = "all-down"
@@ -61,14 +61,6 @@ def unconfigured_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     text = HEAD.format(folder=folder)
     with serving(folder, text, ROOT / "app.py") as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = chromium(playwright)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="session")

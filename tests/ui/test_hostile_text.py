@@ -12,7 +12,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.hostile_text import hostile_texts
 from ui.clean import clean
@@ -20,15 +20,6 @@ from ui.clean import clean
 ROOT = Path(__file__).parents[2]
 PLACES = ["markdown", "colour", "caption", "metric", "table", "button", "expander", "text", "code"]
 NAMES = list(hostile_texts(1))
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 pytestmark = pytest.mark.browser
 
@@ -90,7 +81,7 @@ def wait_until_up(process: subprocess.Popen[bytes], origin: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def seen(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Seen]:
     listener = Listener()
     thread = threading.Thread(target=listener.serve_forever)
     thread.start()
@@ -103,17 +94,15 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         wait_until_up(process, origin)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1440, "height": 1200})
-            watched = Seen(page, listener, origin)
-            page.goto(origin)
-            expect(page.get_by_text("the page has ended")).to_be_visible(timeout=60_000)
-            expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(5, timeout=60_000)
-            expect(page.locator(".st-key-chart-rest .ytick text")).to_have_count(len(NAMES), timeout=60_000)
-            expect(page.locator('[data-testid="stException"]')).to_have_count(0)
-            yield watched
-            browser.close()
+        page = browser.new_page(viewport={"width": 1440, "height": 1200})
+        watched = Seen(page, listener, origin)
+        page.goto(origin)
+        expect(page.get_by_text("the page has ended")).to_be_visible(timeout=60_000)
+        expect(page.locator(".js-plotly-plot .legendtext")).to_have_count(5, timeout=60_000)
+        expect(page.locator(".st-key-chart-rest .ytick text")).to_have_count(len(NAMES), timeout=60_000)
+        expect(page.locator('[data-testid="stException"]')).to_have_count(0)
+        yield watched
+        page.close()
     finally:
         process.terminate()
         process.wait(timeout=20)
