@@ -57,7 +57,7 @@ def show(visit: context.Context) -> None:
             partial(load_events, sources),
             parts.events,
             title="What happened",
-            height=320,
+            height=parts.EVENTS_HEIGHT,
             empty=lambda found: "" if found.events else "No deploy, restart or alert in this window.",
         )
 

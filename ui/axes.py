@@ -310,8 +310,9 @@ def draw_levels(
         )
         # Labels stand over the oldest values, as the newest are what is looked at. Of two labels at nearly the same
         # height the second one moves aside; one at the upper edge hangs below its line.
-        crowded = below is not None and _distance(plotted, below, axis) < _LABEL_HEIGHT
         hanging = _distance(axis.top, plotted, axis) < _LABEL_HEIGHT
+        room = 2 * _LABEL_HEIGHT if hanging else _LABEL_HEIGHT
+        crowded = below is not None and _distance(plotted, below, axis) < room
         below = plotted
         notes.append(
             note(
@@ -340,7 +341,7 @@ BEYOND = "levels beyond the axis"
 
 # A label's height as a share of a chart of usual height.
 _LABEL_HEIGHT = 0.12
-_LABEL_WIDTH = 130
+_LABEL_WIDTH = 165
 
 
 def _distance(one: float, other: float, axis: Upright) -> float:

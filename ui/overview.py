@@ -37,7 +37,10 @@ _REPLICA_STATUS = {"ready": "ok", "not ready": "risk", "unhealthy": "broken", "u
 TILE_HEIGHT = 150
 """Pixels of the tile of one figure: name, value, distance from usual, and a trend that can be read."""
 
-MOST_EVENTS = 12
+EVENTS_HEIGHT = 320
+"""Pixels of the list of events: as high as the chart beside it; a longer list scrolls."""
+
+MOST_EVENTS = 40
 """How many events the list shows; the ribbon of each chart has them all."""
 
 
@@ -120,8 +123,8 @@ def figure(found: Figure, _span: Span) -> None:
 
 def _beside_usual(reading: Reading) -> str | None:
     """How far a figure is from its usual, in two words; ``None`` where that says nothing."""
-    if reading.usual is None or reading.compare == "none":
-        return None
+    if not reading.usual or reading.compare == "none":
+        return None  # from a usual of zero every distance is endless
     change = format.change(reading.now, reading.usual)
     if change in ("", format.UNKNOWN):
         return None
@@ -158,12 +161,13 @@ def events(found: Happened, span: Span) -> None:
     """What happened within the window, newest first."""
     tz = context.current().tz
     latest = found.events[::-1][:MOST_EVENTS]
-    for event in latest:
-        moment = format.timestamp(event.time, tz)
-        day = f"{event.time.astimezone(tz):%-d %b} " if span.seconds > 86400 else ""
-        st.markdown(_event(event, f"{day}{moment}"))
-    if len(found.events) > len(latest):
-        st.caption(f"and {len(found.events) - len(latest)} earlier")
+    with st.container(height=EVENTS_HEIGHT, border=False, gap="xsmall"):
+        for event in latest:
+            moment = format.timestamp(event.time, tz)
+            day = f"{event.time.astimezone(tz):%-d %b} " if span.seconds > 86400 else ""
+            st.markdown(_event(event, f"{day}{moment}"))
+        if len(found.events) > len(latest):
+            st.caption(f"and {len(found.events) - len(latest)} earlier")
 
 
 def _event(event: Event, moment: str) -> str:
