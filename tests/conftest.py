@@ -21,7 +21,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, its event loop runs in this thread, and other tests need their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium without any visit yet; each test opens profiles of its own in it."""
     with sync_playwright() as playwright:

@@ -63,7 +63,7 @@ def unconfigured_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def told(console: Server, browser: Browser) -> Callable[[str], Told]:
     """What a stranger reads under an address of the console; each address is opened once."""
 
@@ -75,7 +75,7 @@ def told(console: Server, browser: Browser) -> Callable[[str], Told]:
     return open_once
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def told_unconfigured(unconfigured_console: Server, browser: Browser) -> Callable[[str], Told]:
     """The same at a console that nobody configured."""
 
