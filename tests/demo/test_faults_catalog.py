@@ -283,8 +283,9 @@ def test_bad_deploy_restarts_a_replica_with_the_regression_and_rolls_back(instal
     def supervise() -> None:
         while not stopped.wait(0.05):
             if installation.processes[0].poll() is not None:
-                seen.append(version_file.read_text())
-                installation.start(0, seen[-1])
+                version = version_file.read_text()
+                installation.start(0, version)
+                seen.append(version)  # only now: whoever waits for it asks the new process
 
     supervisor = threading.Thread(target=supervise)
     supervisor.start()
