@@ -21,6 +21,9 @@ Window = tuple[datetime, datetime]
 
 MARGIN_TOP = 26
 MARGIN_BOTTOM = 40
+MARGIN_LEFT = 72
+# With margins that follow the labels Plotly draws every axis twice, and measures each label in between.
+FIXED = {"automargin": False, "ticklabeloverflow": "allow"}
 RIBBON = 22
 """Pixels of the ribbon's row; in pixels, so that it looks the same under a low and under a high chart."""
 RIBBON_GAP = 8
@@ -211,9 +214,10 @@ def time_layout(clock: Clock, theme: Theme, height: int, *, ribbon: bool) -> dic
     look = looks.LOOKS[theme]
     inner = max(1, height - MARGIN_TOP - MARGIN_BOTTOM)
     floor = (RIBBON + RIBBON_GAP) / inner if ribbon else 0.0
+    axis = looks.axis_look(theme) | FIXED
     layout = looks.layout(theme) | {
         "height": height,
-        "margin": {"l": 8, "r": 12, "t": MARGIN_TOP, "b": MARGIN_BOTTOM, "pad": 2},
+        "margin": {"l": MARGIN_LEFT, "r": 12, "t": MARGIN_TOP, "b": MARGIN_BOTTOM, "pad": 2},
         "hovermode": "x unified",
         "hoversubplots": "axis",
         "hoverdistance": 12,
@@ -232,7 +236,7 @@ def time_layout(clock: Clock, theme: Theme, height: int, *, ribbon: bool) -> dic
             "itemdoubleclick": "toggle",
             "itemwidth": 30,
         },
-        "xaxis": looks.axis_look(theme)
+        "xaxis": axis
         | {
             "type": "date",
             "range": clock.range,
@@ -255,10 +259,10 @@ def time_layout(clock: Clock, theme: Theme, height: int, *, ribbon: bool) -> dic
             "spikecolor": look.line,
             "spikesnap": "hovered data",
         },
-        "yaxis": looks.axis_look(theme) | {"domain": [floor, 1.0], "fixedrange": True},
+        "yaxis": axis | {"domain": [floor, 1.0], "fixedrange": True},
     }
     if ribbon:
-        layout["yaxis2"] = looks.axis_look(theme) | {
+        layout["yaxis2"] = axis | {
             "domain": [0.0, RIBBON / inner],
             "range": [-1, 1],
             "fixedrange": True,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from collectors.prometheus_chunks import CHUNK_POINTS, ChunkStore
-from collectors.prometheus_wire import Envelope, MatrixData, MatrixSeries, frame_of
+from collectors.prometheus_wire import Envelope, MatrixData, MatrixSeries, Point, frame_of
 from collectors.span import Span
 from tests.conftest import RealPrometheus
 
@@ -119,7 +119,7 @@ def counting(asked: list[tuple[int, int]], *, whole: bool = True):
 
     def fetch(first: int, last: int, step: int) -> tuple[list[MatrixSeries], bool]:
         asked.append((first, last))
-        return [MatrixSeries({"a": "b"}, [(float(at), float(at)) for at in range(first, last + 1, step)])], whole
+        return [MatrixSeries({"a": "b"}, [Point(at, at) for at in range(first, last + 1, step)])], whole
 
     return fetch
 

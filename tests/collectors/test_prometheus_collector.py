@@ -12,7 +12,7 @@ import pytest
 
 from collectors.errors import BadAnswer
 from collectors.prometheus import Prometheus
-from collectors.prometheus_wire import Envelope, MatrixSeries, Range, frame_of, grid, matrix
+from collectors.prometheus_wire import Envelope, MatrixSeries, Point, Range, frame_of, grid, matrix
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span
@@ -259,14 +259,15 @@ remote_read: [{{url: "http://127.0.0.1:{nobody}/read", read_recent: true}}]
 
 
 def test_off_grid_samples_belong_to_their_nearest_point_and_strangers_are_left_out():
-    series = [MatrixSeries({}, [(90.0, 9.0), (104.0, 1.0), (116.0, 2.0), (200.0, 3.0)]), MatrixSeries({})]
+    samples = [Point(90.0, 9.0), Point(104.0, 1.0), Point(116.0, 2.0), Point(200.0, 3.0)]
+    series = [MatrixSeries({}, samples), MatrixSeries({})]
     values = matrix(series, 100, 15, 3)
     np.testing.assert_array_equal(values, [[1.0, np.nan], [2.0, np.nan], [np.nan, np.nan]])
 
 
 def test_a_frame_over_a_span_has_a_row_for_each_step():
     span = Span(datetime.fromtimestamp(900, UTC), datetime.fromtimestamp(1800, UTC), 300)
-    frame = frame_of([MatrixSeries({}, [(900.0, 1.0), (1800.0, float("inf"))])], span)
+    frame = frame_of([MatrixSeries({}, [Point(900.0, 1.0), Point(1800.0, float("inf"))])], span)
     assert frame.index.equals(grid(span))
     assert frame[0].tolist()[0] == 1.0
     assert np.isinf(frame[0].iloc[-1])
