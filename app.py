@@ -8,6 +8,7 @@ error in there is reported by the server as a traceback, and with another status
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import sys
 import tomllib
@@ -120,6 +121,10 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """What happens once around serving: heavy imports before the first viewer, closed connections after the last."""
     for name in _HEAVY:
         await asyncio.to_thread(importlib.import_module, name)
+    # After each run of a page, and so after each refresh of a panel, Streamlit collects all garbage while every
+    # viewer waits. The modules are 170,000 objects that never become any: looking at them each time took 90 ms.
+    gc.collect()
+    gc.freeze()
     metrics.set_build(version(), st.__version__)
     log.info("started", version=version(), public_url=loaded_settings.server.public_url)
     try:
