@@ -61,7 +61,7 @@ benchmarks: debian-browser .venv/.installed-test ## Measure: NAME=frames; withou
 	@$(BIN)/python -m benchmarks $(if $(NAME),$(NAME) --json,--list)
 
 screenshots: debian-browser .venv/.installed-test ## Take the pictures in docs/images from the running demo
-	@$(BIN)/python scripts/screenshots.py
+	@$(BIN)/python -m scripts.screenshots $(ARGS)
 
 debian-demo:
 	@scripts/install-debian.sh $(DEMO_PACKAGES)

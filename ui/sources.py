@@ -68,7 +68,8 @@ def _details(report: SourceReport) -> None:
         error = report.health.last_error if report.health is not None else None
         if report.status == "broken" and error is not None and report.health is not None:
             moment = format.timestamp(report.health.last_failure, context.current().tz)
-            st.markdown(f"Last failure at {moment}: {inert(error.what, 300)}.")
+            cause = f": {inert(error.what, 300)}" if error.what != report.summary else ""
+            st.markdown(f"Last failure at {moment}{cause}.")
         if report.hint:
             st.markdown(f":material/build: {inert(report.hint, 400)}")
         for lack in report.lacks:
