@@ -28,8 +28,10 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 
 echo "Installing Python packages: requirements/$set_name.txt"
+# The list is whole, so nothing is to be resolved. Older pip would otherwise look for the newest coverage[toml], which
+# pytest-cov asks for by its extra, and refuse it as unpinned on the day a newer one than ours appears.
 "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --progress-bar off \
-    --require-hashes --requirement "requirements/$set_name.txt"
+    --no-deps --require-hashes --requirement "requirements/$set_name.txt"
 # pip compiles what it installs; other installers may not have, and then each start takes seconds more.
 compgen -G "$venv/lib/python*/site-packages/pandas/__pycache__" >/dev/null ||
     "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true
