@@ -7,11 +7,11 @@ FROM python:3.11.13-slim-bookworm AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN ["python", "-m", "venv", "/opt/venv"]
 COPY requirements/runtime.txt /requirements/
-RUN ["/opt/venv/bin/pip", "install", "--no-deps --require-hashes", "--only-binary=:all:", "--requirement", "/requirements/runtime.txt"]
+RUN ["/opt/venv/bin/pip", "install", "--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", "/requirements/runtime.txt"]
 
 FROM packages AS reference-packages
 COPY requirements/demo.txt /requirements/
-RUN ["/opt/venv/bin/pip", "install", "--no-deps --require-hashes", "--only-binary=:all:", "--requirement", "/requirements/demo.txt"]
+RUN ["/opt/venv/bin/pip", "install", "--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", "/requirements/demo.txt"]
 
 FROM python:3.11.13-slim-bookworm AS base
 # A fixed number, so that volumes can be given to it, without a home or a shell.
