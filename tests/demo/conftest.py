@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,12 +233,11 @@ def _fill(plan: Plan) -> None:
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    home = tmp_path_factory.mktemp("installation")
-    # PostgreSQL runs as another user when the tests run as root: it must be able to reach its folder.
-    for folder in (home, *home.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
+def installation() -> Iterator[Installation]:
+    # PostgreSQL runs as another user when the tests run as root, and must be able to reach its folder. Not one of
+    # pytest's own: each session that starts closes their common parent to others again, and PostgreSQL then ends.
+    home = Path(tempfile.mkdtemp(prefix="installation-"))
+    home.chmod(0o711)
     plan = Plan(home=home, base_port=free_base())
     plan.run.mkdir()
     installation = Installation(plan)
@@ -260,3 +260,4 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
             store.send_signal(signal.SIGINT)
         for store in stores:
             store.wait(30)
+        shutil.rmtree(home)

@@ -26,7 +26,7 @@ from demo.plan import HOST, Plan
 from demo.shipper import documents
 from demo.shipper.delivery import connect
 from demo.synaptic.metrics import ServiceMetrics
-from tests.demo.conftest import Installation
+from tests.demo.conftest import Installation, free_base
 from tests.support.looping import until
 
 # Wednesday, 2026-11-18 16:00 UTC: a busy hour, with the incident on the Saturday before.
@@ -211,7 +211,7 @@ def prometheus(folder: Path, configuration: str = "global: {scrape_interval: 1h}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Five days of history, loaded."""
-    plan = Plan(home=tmp_path_factory.mktemp("history"), base_port=18500)
+    plan = Plan(home=tmp_path_factory.mktemp("history"), base_port=free_base())
     filled = metrics.backfill(plan, NOW, days=DAYS, fine_step=60.0)
     assert filled.samples > 1_000_000
     with prometheus(plan.home / "prometheus") as running:
@@ -288,7 +288,7 @@ def test_everything_around_the_service_is_there_and_was_scraped(server: Server) 
 
 @pytest.mark.integration
 def test_gap_is_filled_and_what_was_scraped_before_it_stays(tmp_path: Path) -> None:
-    plan = Plan(home=tmp_path, base_port=18500)
+    plan = Plan(home=tmp_path, base_port=free_base())
     folder = tmp_path / "prometheus"
     folder.mkdir()
     scraping = (
