@@ -1,5 +1,6 @@
 """The console from a terminal, without a browser.
 
+``python -m cli rules`` prints the Prometheus rules that belong to a file of objectives.
 ``python -m cli doctor`` asks every configured source and prints what a page would show: whether it
 answers, its version and latency, what it lacks and how to mend it.
 """
@@ -14,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import settings as settings_file
-from collectors import registry
+from collectors import registry, slo_rules, slos
 from collectors.deadline import deadline
 from telemetry import logs
 from views.sources import SourceReport, load_reports, overall
@@ -38,7 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doctor = commands.add_parser("doctor", help="ask every source and say what is wrong")
     doctor.add_argument("--environment", help="only this environment")
     doctor.add_argument("--json", action="store_true", help="one JSON object a source and line")
+    rules = commands.add_parser("rules", help="print the Prometheus rules of the objectives")
+    rules.add_argument("--slo", type=Path, default=slos.CATALOG, help="file of objectives (default: the shipped one)")
+    rules.add_argument("--job", default="synaptic", help="the job label of Synaptic's metrics (default: %(default)s)")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "rules":
+        return _rules(chosen.slo, chosen.job)
     try:
         settings = settings_file.load(chosen.config)
     except settings_file.SettingsError as error:
@@ -54,6 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _doctor(settings, chosen.environment, as_json=chosen.json)
     finally:
         registry.close_all()
+
+
+def _rules(file: Path, job: str) -> int:
+    try:
+        objectives = slos.load(file)
+    except slos.SlosError as error:
+        print(error, file=sys.stderr)
+        return MISTAKE
+    for remark in (remark for one in objectives.values() for remark in one.remarks):
+        print(f"{file.name}: {remark}", file=sys.stderr)
+    print(slo_rules.rules(objectives.values(), job=job), end="")
+    return 0
 
 
 def _doctor(settings: settings_file.Settings, only: str | None, *, as_json: bool) -> int:

@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 import demo.config
+from collectors import slo_rules, slos
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy/prometheus/synaptic.rules.yml"
+SLO_RULES = ROOT / "deploy/prometheus/slo.rules.yml"
 UNIT_TESTS = sorted((ROOT / "deploy/prometheus/tests").glob("*.yml"))
 ALERTMANAGERS = (ROOT / "deploy/alertmanager/alertmanager.yml", ROOT / "demo/config/alertmanager.yml")
 
@@ -24,7 +26,7 @@ def alerts(text: str) -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"] if "alert" in rule]
 
 
-ALERTS = {rule["alert"]: rule for rule in alerts(RULES.read_text())}
+ALERTS = {rule["alert"]: rule for file in (SLO_RULES, RULES) for rule in alerts(file.read_text())}
 
 
 def run(*command: str | Path) -> str:
@@ -34,8 +36,13 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
-def test_prometheus_accepts_the_rules() -> None:
-    assert "SUCCESS" in run("promtool", "check", "rules", RULES)
+@pytest.mark.parametrize("file", [RULES, SLO_RULES], ids=lambda file: file.name)
+def test_prometheus_accepts_the_rules(file: Path) -> None:
+    assert "SUCCESS" in run("promtool", "check", "rules", file)
+
+
+def test_the_rules_of_the_objectives_are_those_of_the_shipped_file() -> None:
+    assert SLO_RULES.read_text() == slo_rules.rules(slos.shipped().values())
 
 
 def test_prometheus_accepts_the_rules_as_the_demo_shortens_them(tmp_path: Path) -> None:
@@ -82,7 +89,7 @@ def test_unit_tests_name_no_alert_that_is_not_there() -> None:
 
 def test_demo_has_the_same_alerts_and_all_but_a_stuck_rollout_can_fire_within_a_minute() -> None:
     shortened = alerts(demo.config.rules())
-    assert [rule["alert"] for rule in shortened] == list(ALERTS)
+    assert [rule["alert"] for rule in shortened] == [rule["alert"] for rule in alerts(RULES.read_text())]
     assert {rule["alert"] for rule in shortened if rule["for"] not in {"10s", "15s"}} == {"SynapticVersionsMixed"}
     assert "[5m]" not in demo.config.rules()
 

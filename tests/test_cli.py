@@ -141,3 +141,42 @@ def test_the_exit_code_reaches_the_shell(replica, write):
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert "is unhealthy" in done.stdout
+
+
+def test_rules_prints_the_shipped_rules_without_any_settings(write, capsys):
+    assert cli.main(["rules"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == (ROOT / "deploy/prometheus/slo.rules.yml").read_text()
+    assert not printed.err
+
+
+OBJECTIVE = """
+[answers]
+title = "Answers"
+kind = "availability"
+objective = 0.9
+signal = "search_operations"
+bad = { status = ["error"] }
+why = "People wait."
+"""
+
+
+def test_rules_prints_what_prometheus_accepts_for_a_file_of_ones_own(write, tmp_path, capsys):
+    assert cli.main(["rules", "--slo", write(OBJECTIVE), "--job", 'memory "east"']) == 0
+    printed = capsys.readouterr()
+    rules = tmp_path / "rules.yml"
+    rules.write_text(printed.out)
+    done = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert r'job="memory \"east\""' in printed.out
+    assert "answers: a burn rate of 14.4 can never be reached with an objective of 90 %" in printed.err
+
+
+def test_mistakes_in_objectives_are_64_with_one_sentence_each(write, capsys):
+    mistaken = OBJECTIVE.replace("0.9", "1.5") + '\n[other]\nkind = "speed"\n'
+    assert cli.main(["rules", "--slo", write(mistaken)]) == 64
+    printed = capsys.readouterr()
+    assert not printed.out
+    told = printed.err.splitlines()
+    assert told[0] == "my.toml: answers.objective: Input should be less than 1"
+    assert any(line.startswith("my.toml: other.kind:") for line in told)

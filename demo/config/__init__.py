@@ -7,6 +7,8 @@ import re
 from demo.plan import ROOT
 
 RULES = ROOT / "deploy" / "prometheus" / "synaptic.rules.yml"
+SLO_RULES = ROOT / "deploy" / "prometheus" / "slo.rules.yml"
+"""As shipped: the windows of a burn rate follow from the period, and the history has thirty days."""
 
 # In production, minutes keep a passing spike from waking somebody. A game day must show within 60 s, and a
 # demo that has just started has no half hour to look back on. Order matters: no replacement feeds another.

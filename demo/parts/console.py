@@ -53,6 +53,7 @@ def settings_text(plan: Plan) -> str:
 [server]
 mode = "none"  # no sign-in, loopback only
 public_url = "http://{HOST}:{plan.console_port}"
+local_roles = ["operator"]  # whoever sits at this machine may see who did what
 
 [records]
 url = "sqlite:///{plan.home}/console.sqlite3"

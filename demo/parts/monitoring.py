@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from demo.config import rules
+from demo.config import SLO_RULES, rules
 from demo.parts.postgres import EXPORTER_ROLE
 from demo.parts.programs import answers, debian, module
 from demo.plan import HOST, ROOT, Plan
@@ -42,6 +42,7 @@ def _prometheus(plan: Plan) -> tuple[Part, Part]:
 
     def prepare() -> None:
         _write(folder / "synaptic.rules.yml", rules())
+        _write(folder / "slo.rules.yml", SLO_RULES.read_text(encoding="utf-8"))
         _write(configuration, prometheus_configuration(plan))
 
     return (
@@ -95,6 +96,7 @@ global:
 
 rule_files:
   - synaptic.rules.yml
+  - slo.rules.yml
 
 alerting:
   alertmanagers:
