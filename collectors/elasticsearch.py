@@ -7,11 +7,12 @@ client makes of the answers is checked and turned into typed structs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from elastic_transport import ApiError, ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig
+from elastic_transport import ApiError, ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig, ObjectApiResponse
 from elastic_transport._node import NodeApiResponse  # the return type of a node is not exported
 from elasticsearch import Elasticsearch as Client
 from elasticsearch import exceptions
@@ -78,7 +79,7 @@ class Elasticsearch:
     def __init__(self, environment: str, settings: ElasticsearchSettings, cache: AnswerCache) -> None:
         self.environment = environment
         self.settings = settings
-        self._cache = cache
+        self.cache = cache
         headers = {}
         if settings.api_key is not None:
             headers["Authorization"] = f"ApiKey {settings.api_key.get_secret_value()}"
@@ -97,7 +98,7 @@ class Elasticsearch:
         Raises:
             SourceError: No usable answer.
         """
-        return self._ask(Info, lambda: self._client.info())
+        return self.ask(Info, lambda client: client.info())
 
     def health(self) -> ClusterHealth:
         """Health of the cluster.
@@ -105,7 +106,7 @@ class Elasticsearch:
         Raises:
             SourceError: No usable answer.
         """
-        return self._ask(ClusterHealth, lambda: self._client.cluster.health())
+        return self.ask(ClusterHealth, lambda client: client.cluster.health())
 
     def documents(self) -> int:
         """How many lines the index pattern holds; 0 where it matches no index.
@@ -113,9 +114,9 @@ class Elasticsearch:
         Raises:
             SourceError: No usable answer.
         """
-        call = self._client.count
-        return self._ask(
-            CountAnswer, lambda: call(index=self.settings.index, allow_no_indices=True, ignore_unavailable=True)
+        index = self.settings.index
+        return self.ask(
+            CountAnswer, lambda client: client.count(index=index, allow_no_indices=True, ignore_unavailable=True)
         ).count
 
     def lines(self, span: Span) -> Kept[int]:
@@ -130,9 +131,9 @@ class Elasticsearch:
 
         def load() -> int:
             window = {"range": {"@timestamp": {"gte": span.start.isoformat(), "lte": span.end.isoformat()}}}
-            answer = self._ask(
+            answer = self.ask(
                 CountAnswer,
-                lambda: self._client.count(
+                lambda client: client.count(
                     index=self.settings.index, allow_no_indices=True, ignore_unavailable=True, query=window
                 ),
             )
@@ -147,21 +148,24 @@ class Elasticsearch:
 
         view = (self.environment, "elasticsearch", "lines", span.seconds, span.live or span.start)
         moment = None if span.live else (span.start, span.end)
-        return self._cache.get(view, moment, load, ttl=LINES_TTL)
+        return self.cache.get(view, moment, load, ttl=LINES_TTL)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
         self.source.close()
 
-    def _ask(self, shape: type[T], call: Any) -> T:
-        """Run a method of the official client and decode the bytes of its answer.
+    def ask(self, shape: type[T], call: Callable[[Client], ObjectApiResponse[Any]]) -> T:
+        """Run a method of the official client and decode its answer.
 
         The client checks that the server is an Elasticsearch and raises its own errors; both become a
         ``SourceError`` here.
+
+        Raises:
+            SourceError: No usable answer.
         """
         try:
-            answer = call()
+            answer = call(self._client)
         except SourceError:
             raise
         except ELASTIC_ERRORS as error:

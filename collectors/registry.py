@@ -13,7 +13,9 @@ import pandas as pd
 from collectors.alertmanager import Alertmanager
 from collectors.cache import AnswerCache
 from collectors.elasticsearch import Elasticsearch
+from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured
+from collectors.logs import LogSource
 from collectors.prometheus import Prometheus
 from collectors.prometheus_wire import Range
 from collectors.synaptic import Synaptic
@@ -50,6 +52,11 @@ class Sources:
     def elasticsearch(self) -> Elasticsearch:
         """Its logs."""
         return self._elasticsearch or self._missing("elasticsearch")
+
+    @property
+    def logs(self) -> LogSource:
+        """The lines of its logs, whichever store has them."""
+        return ElasticsearchLogs(self.elasticsearch)
 
     def configured(self) -> list[Any]:
         """The collectors that exist."""

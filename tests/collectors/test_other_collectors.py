@@ -129,7 +129,7 @@ def test_a_question_that_the_log_store_refuses_does_not_open_its_breaker(real_el
     logs = build(Settings(environments={"test": environment})).elasticsearch
     for _ in range(4):
         with pytest.raises(BadAnswer):
-            logs._ask(registry.Any, lambda: logs._client.search(index="no-such-index"))
+            logs.ask(registry.Any, lambda client: client.search(index="no-such-index"))
     assert logs.source.guard.health().breaker == "closed"
 
 

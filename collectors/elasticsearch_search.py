@@ -1,0 +1,181 @@
+"""What Elasticsearch answers to a search, and what a document becomes: a line with its known fields.
+
+Answers are declared as structs with the parts that are used. A document may hold its fields nested or dotted, and may
+hold the whole line as JSON text in ``message`` (Filebeat without a JSON parser): that is parsed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from collectors.elasticsearch import Shards
+from collectors.log_fields import catalogue
+from collectors.logs import Line
+
+TIME = "@timestamp"
+
+LONGEST_PARSED = 1_000_000
+"""Characters up to which a message that holds JSON is parsed."""
+
+
+class Hit(msgspec.Struct):
+    """One document that matched."""
+
+    id: str = msgspec.field(name="_id")
+    index: str = msgspec.field(name="_index")
+    source: dict[str, Any] = msgspec.field(name="_source", default_factory=dict)
+    sort: list[Any] = []
+
+
+class Total(msgspec.Struct):
+    """How many matched; ``gte`` where the store stopped counting."""
+
+    value: int
+    relation: str = "eq"
+
+
+class Hits(msgspec.Struct):
+    """The documents of an answer."""
+
+    hits: list[Hit] = []
+    total: Total | None = None
+
+
+class Bucket(msgspec.Struct):
+    """One bucket of an aggregation; what is inside it stays as it came."""
+
+    key: Any
+    doc_count: int
+    key_as_string: str = ""
+    inner: dict[str, Any] = {}
+
+
+class SearchAnswer(msgspec.Struct):
+    """``_search``."""
+
+    hits: Hits = msgspec.field(default_factory=Hits)
+    timed_out: bool = False
+    terminated_early: bool = False
+    shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
+    pit_id: str = ""
+    aggregations: dict[str, dict[str, Any]] = {}
+
+    @property
+    def partial(self) -> str:
+        """What is missing and why, as a sentence; empty where the answer is whole."""
+        if self.shards.failed:
+            return (
+                f"{self.shards.failed} of {self.shards.total} shards failed: lines are missing. "
+                "Look at the health of the cluster."
+            )
+        if self.timed_out:
+            return "The search was ended by its time limit: lines are missing. Narrow the window or the search."
+        return ""
+
+
+class SnapshotAnswer(msgspec.Struct):
+    """``_pit``."""
+
+    id: str
+
+
+class FieldType(msgspec.Struct):
+    """One type of a field in ``_field_caps``."""
+
+    searchable: bool = True
+    aggregatable: bool = True
+    metadata_field: bool = False
+    indices: list[str] | None = None
+
+
+class FieldCaps(msgspec.Struct):
+    """``_field_caps``: for each field its types."""
+
+    fields: dict[str, dict[str, FieldType]] = {}
+
+
+def line(hit: Hit) -> Line:
+    """The line of a document."""
+    document = parsed(hit.source)
+    known = {}
+    for one in catalogue().values():
+        for path in one.paths:
+            value = at(document, path)
+            if value is not None and not isinstance(value, Mapping):
+                known[one.name] = value
+                break
+    stamp = at(document, TIME)
+    message = known.pop("message", None)
+    level = str(known.pop("level", "") or "")
+    if message is None:
+        raw = document.get("message")
+        message = raw if isinstance(raw, str) else ""
+    return Line(
+        f"{hit.index}/{hit.id}",
+        moment(stamp),
+        "" if stamp is None else str(stamp),
+        level.upper() if level.isascii() else level,
+        str(message),
+        known,
+        document,
+        tuple(hit.sort),
+    )
+
+
+def parsed(document: dict[str, Any]) -> dict[str, Any]:
+    """A document whose ``message`` or ``log`` is a JSON object as text: with the object in its place."""
+    found = document
+    for key in ("message", "log"):
+        text = document.get(key)
+        if isinstance(text, str) and text.startswith("{") and len(text) <= LONGEST_PARSED:
+            try:
+                inner = msgspec.json.decode(text)
+            except (msgspec.DecodeError, RecursionError, UnicodeError):
+                continue
+            if isinstance(inner, dict):
+                found = {**found, key: inner}
+    return found
+
+
+def at(document: Mapping[str, Any], path: str) -> Any:
+    """The value at a path, written nested or dotted, also within a line that was JSON text; ``None`` without one."""
+    found = _walk(document, path)
+    if found is not None:
+        return found[0] if isinstance(found, list) and found else found
+    for key in ("message", "log"):
+        inner = document.get(key)
+        if isinstance(inner, Mapping) and (found := _walk(inner, path)) is not None:
+            return found[0] if isinstance(found, list) and found else found
+    return None
+
+
+def _walk(document: Mapping[str, Any], path: str) -> Any:
+    if path in document:
+        return document[path]
+    head, _, rest = path.partition(".")
+    while rest:
+        inner = document.get(head)
+        if isinstance(inner, Mapping) and (found := _walk(inner, rest)) is not None:
+            return found
+        more, _, rest = rest.partition(".")
+        head = f"{head}.{more}"
+    return None
+
+
+def moment(stamp: object) -> datetime | None:
+    """The time of a stamp: ISO 8601 with up to nine digits of a second, or milliseconds since the epoch."""
+    try:
+        if isinstance(stamp, int | float) and not isinstance(stamp, bool):
+            return datetime.fromtimestamp(stamp / 1000, UTC)
+        if isinstance(stamp, str):
+            if stamp.isdigit():
+                return datetime.fromtimestamp(int(stamp) / 1000, UTC)
+            found = datetime.fromisoformat(stamp)
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None

@@ -1,0 +1,199 @@
+"""How a search becomes a question to Elasticsearch: the bool query, made of a few harmless kinds of clause only.
+
+What a clause becomes depends on the field: a keyword is compared as it is, a text by its words, a number as a number.
+``query_string``, scripts, regular expressions and leading wildcards never appear, so nobody can order a costly scan.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from collectors.log_query import (
+    And,
+    Compare,
+    Everything,
+    Exists,
+    Expression,
+    Not,
+    Or,
+    QueryMistake,
+    Term,
+    Text,
+    fields_of,
+)
+from collectors.logs import LEVELS, Field, Fields
+
+Clause = dict[str, Any]
+
+ALLOWED = frozenset(
+    {"bool", "exists", "match", "match_all", "match_none", "match_phrase", "match_phrase_prefix", "prefix", "range",
+     "term", "terms"}
+)  # fmt: skip
+"""All kinds of query that :func:`to_dsl` makes."""
+
+_UNITS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0, "m": 60_000.0, "h": 3_600_000.0}
+_NUMBER = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>us|µs|ms|min|s|m|h)?")
+
+
+def to_dsl(expression: Expression, fields: Fields) -> Clause:
+    """The query of an expression.
+
+    Args:
+        expression: What is searched for.
+        fields: The fields that the store has.
+
+    Raises:
+        QueryMistake: A value that cannot be asked for; without a position, which :func:`check` tells.
+    """
+    match expression:
+        case Everything():
+            return {"match_all": {}}
+        case Text():
+            return _each(_named(fields, "message"), lambda field: _words(field, expression))
+        case Term():
+            return _each(_named(fields, expression.field), lambda field: _term(field, expression))
+        case Compare():
+            return _each(_named(fields, expression.field), lambda field: _range(field, expression))
+        case Exists(name):
+            return _each(_named(fields, name), lambda field: {"exists": {"field": field.path}})
+        case Not(item):
+            return {"bool": {"must_not": [to_dsl(item, fields)]}}
+        case And(items):
+            return {"bool": {"filter": [to_dsl(one, fields) for one in items]}}
+        case Or(items):
+            return {"bool": {"should": [to_dsl(one, fields) for one in items], "minimum_should_match": 1}}
+
+
+def check(text: str, expression: Expression, fields: Fields) -> None:
+    """Whether the fields and values of a query can be asked for.
+
+    Args:
+        text: The query as it was typed, to point into.
+        expression: What was read in it.
+        fields: The fields that the store has.
+
+    Raises:
+        QueryMistake: It points at the field, and suggests one that is written alike.
+    """
+    for name in fields_of(expression):
+        if fields.each(name) or not fields.known:
+            continue
+        place = re.search(rf"(?<![\w.@-]){re.escape(name)}(?=[:<>=])", text)
+        start = place.start() if place else 0
+        near = difflib.get_close_matches(name, [one.name for one in fields.known], n=3, cutoff=0.6)
+        told = f" Did you mean {' or '.join(near)}?" if near else ' For the text itself write it in quotes: "…".'
+        meant = f"{text[:start]}{near[0]}{text[start + len(name) :]}" if near and place else ""
+        raise QueryMistake(start, len(name), f"There is no field {name}.{told}", meant)
+    try:
+        to_dsl(expression, fields)
+    except QueryMistake as mistake:
+        blamed = re.search(r"of (\S+) ", mistake.message)
+        place = re.search(rf"(?<![\w.@-]){re.escape(blamed[1])}(?=[:<>=])", text) if blamed else None
+        if place is None:
+            raise
+        raise QueryMistake(place.start(), place.end() - place.start(), mistake.message, mistake.suggestion) from None
+
+
+def forbidden_fields(expression: Expression, names: frozenset[str]) -> tuple[str, ...]:
+    """Those of ``names`` that a query asks for: it would tell what its reader may not see."""
+    return tuple(name for name in fields_of(expression) if name in names)
+
+
+def _named(fields: Fields, name: str) -> tuple[Field, ...]:
+    return fields.each(name)
+
+
+def _each(candidates: tuple[Field, ...], clause: Callable[[Field], Clause]) -> Clause:
+    """A clause over all places of a field; a field that nobody has matches nothing."""
+    if not candidates:
+        return {"match_none": {}}
+    clauses = [clause(field) for field in candidates]
+    return clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses, "minimum_should_match": 1}}
+
+
+def _words(field: Field, text: Text) -> Clause:
+    if text.prefix:
+        return {"match_phrase_prefix": {field.path: {"query": text.words, "max_expansions": 50}}}
+    if text.phrase:
+        return {"match_phrase": {field.path: {"query": text.words}}}
+    return {"match": {field.path: {"query": text.words, "operator": "and"}}}
+
+
+def _term(field: Field, term: Term) -> Clause:
+    if field.kind in ("text", "other") or field.conflict:
+        return _words(field, Text(term.value, phrase=not term.prefix, prefix=term.prefix))
+    if term.prefix:
+        if field.kind != "keyword":
+            raise _unusable(field, f"{term.value}*", "has no beginnings to search for; compare it with < and >")
+        if field.name == "level":
+            return {"terms": {field.path: _levels(term.value, prefix=True)}}
+        return {"prefix": {field.path: {"value": term.value}}}
+    if field.name == "level" and field.kind == "keyword":
+        return {"terms": {field.path: _levels(term.value, prefix=False)}}
+    value = _typed(field, term.value)
+    if isinstance(value, datetime):
+        return {"range": {field.path: {"gte": value.isoformat(), "lte": value.isoformat()}}}
+    return {"term": {field.path: {"value": value}}}
+
+
+def _levels(written: str, *, prefix: bool) -> list[str]:
+    """A level in the ways in which it is written, whatever way it was typed."""
+    upper = written.upper()
+    found = [level for level in LEVELS if level.startswith(upper)] if prefix else [upper]
+    if not prefix and upper in ("WARNING", "WARN"):
+        found = ["WARN", "WARNING"]
+    return list(dict.fromkeys(way for level in [*found, written] for way in (level, level.lower(), level.capitalize())))
+
+
+def _range(field: Field, compare: Compare) -> Clause:
+    if field.kind in ("text", "boolean", "other"):
+        raise _unusable(field, compare.low or compare.high or "", "cannot be compared; it is no number and no time")
+    limits: Clause = {}
+    for bound, inclusive, names in (
+        (compare.low, compare.include_low, ("gt", "gte")),
+        (compare.high, compare.include_high, ("lt", "lte")),
+    ):
+        if bound is not None:
+            value = _typed(field, bound)
+            limits[names[inclusive]] = value.isoformat() if isinstance(value, datetime) else value
+    return {"range": {field.path: limits}}
+
+
+def _typed(field: Field, written: str) -> str | float | bool | datetime:
+    """A value as the field has it."""
+    match field.kind:
+        case "number":
+            found = _NUMBER.fullmatch(written.strip())
+            unit = found["unit"] if found is not None else None
+            if found is None or (unit is not None and not field.name.endswith("_ms")):
+                raise _unusable(field, written, "is a number")
+            return float(found["number"]) * (_UNITS[unit] if unit else 1.0)
+        case "boolean":
+            if written.lower() not in ("true", "false"):
+                raise _unusable(field, written, "is true or false")
+            return written.lower() == "true"
+        case "time":
+            try:
+                moment = datetime.fromisoformat(written)
+            except ValueError:
+                raise _unusable(field, written, "is a time such as 2026-11-23T14:05:00Z") from None
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        case "address":
+            try:
+                ipaddress.ip_network(written, strict=False)
+            except ValueError:
+                raise _unusable(
+                    field, written, "is an address such as 10.0.0.7 or a network such as 10.0.0.0/8"
+                ) from None
+            return written
+        case _:
+            return written
+
+
+def _unusable(field: Field, written: str, why: str) -> QueryMistake:
+    return QueryMistake(0, 0, f"The value of {field.name} {why}: “{written[:60]}” cannot be used.")
