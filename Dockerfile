@@ -23,7 +23,7 @@ FROM base AS reference
 COPY --from=reference-packages /opt/venv /opt/venv
 WORKDIR /srv/synaptic
 COPY demo demo
-COPY deploy/prometheus/synaptic.rules.yml deploy/prometheus/
+COPY deploy/prometheus/synaptic.rules.yml deploy/prometheus/slo.rules.yml deploy/prometheus/
 COPY deploy/compose/make_secrets.py deploy/compose/
 # Compiled here, because nothing can be written where it runs.
 RUN python -m compileall -q -j 0 /srv/synaptic && install -d -o synaptic -g synaptic -m 0750 /srv/synaptic/home/run
@@ -39,7 +39,7 @@ CMD ["--replica", "0"]
 FROM base AS console
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/console
-COPY pyproject.toml app.py access.py cli.py settings.py ./
+COPY pyproject.toml app.py access.py cli.py settings.py worker.py ./
 COPY .streamlit .streamlit
 COPY analysis analysis
 COPY collectors collectors

@@ -57,7 +57,7 @@ lint: .venv/.installed-lint ## Check style, types, doors between rooms, dependen
 lock: .venv/.installed-lint ## Pin all packages anew, with hashes, in requirements/
 	@scripts/lock.sh
 
-benchmarks: debian-browser .venv/.installed-test ## Measure: NAME=frames; without: list what can be measured
+benchmarks: debian-browser .venv/.installed-benchmark ## Measure: NAME=frames; without: list what can be measured
 	@$(BIN)/python -m benchmarks $(if $(NAME),$(NAME) --json,--list)
 
 screenshots: debian-browser .venv/.installed-test ## Take the pictures in docs/images from the running demo

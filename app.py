@@ -13,7 +13,7 @@ import importlib
 import sys
 import tomllib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -22,13 +22,18 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import config, file_util, runtime
 
+import access
 import settings as settings_file
 from collectors import registry
+from collectors.errors import SourceError
 from records.database import open_database
 from records.errors import RecordsError
 from telemetry import logs, metrics
-from web import hardening, policy, routes
+from views import log_export
+from views.log_masks import Sight
+from web import export, hardening, policy, routes
 from web.middleware import Guard
+from worker import Worker
 
 ROOT = Path(__file__).resolve().parent
 SHELL = ROOT / "ui" / "shell.py"
@@ -116,9 +121,33 @@ def report_script_error(error: Exception) -> bool:
     return True
 
 
+def export_logs(viewer: access.Viewer, params: Mapping[str, Sequence[str]]) -> export.Download:
+    """The file of log lines that a viewer asked for.
+
+    Raises:
+        Refusal: It cannot be made; it says why.
+    """
+    environment = next(iter(params.get("env", ())), "")
+    if environment not in loaded_settings.environments:
+        raise export.Refusal(400, "env must name an environment of this console.")
+    sight = Sight.of(loaded_settings, access.may(viewer, access.Right.IDENTIFIERS))
+    most = loaded_settings.limits.export_lines
+    try:
+        made = log_export.prepare(registry.sources(loaded_settings, environment), params, sight, most)
+    except log_export.InvalidExport as error:
+        raise export.Refusal(400, str(error)) from error
+    except SourceError as error:
+        raise export.Refusal(503, f"{error}. {error.hint}") from error
+    told = {"x-total-lines": str(made.total), "x-truncated": "true" if made.lines < made.total else "false"}
+    return export.Download(made.name, made.media_type, made.chunks, told)
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """What happens once around serving: heavy imports before the first viewer, closed connections after the last."""
+    """What happens once around serving: heavy imports before the first viewer, closed connections after the last.
+
+    The background work begins and ends with it.
+    """
     for name in _HEAVY:
         await asyncio.to_thread(importlib.import_module, name)
     # After each run of a page, and so after each refresh of a panel, Streamlit collects all garbage while every
@@ -127,9 +156,12 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     gc.freeze()
     metrics.set_build(version(), st.__version__)
     log.info("started", version=version(), public_url=loaded_settings.server.public_url)
+    worker = Worker(loaded_settings, open_database(loaded_settings.records.url))
+    worker.start()
     try:
         yield
     finally:
+        await asyncio.to_thread(worker.stop)
         await asyncio.to_thread(registry.close_all)
         log.info("stopped")
 
@@ -144,7 +176,7 @@ loaded_settings = read_settings()
 
 app = st.App(
     SHELL,
-    routes=routes.routes(loaded_settings, checks(loaded_settings)),
+    routes=[*routes.routes(loaded_settings, checks(loaded_settings)), export.route(loaded_settings, export_logs)],
     middleware=middleware(loaded_settings, page_paths()),
     lifespan=lifespan,
     on_script_error=report_script_error,

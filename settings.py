@@ -225,6 +225,18 @@ class Server(_Model):
     allowed_origins: tuple[HttpUrl, ...] = Field(
         default=(), description="Further addresses under which browsers may open the console."
     )
+    local_roles: tuple[Literal["viewer", "operator"], ...] = Field(
+        default=("viewer",),
+        min_length=1,
+        description='What everybody is who comes in under mode "none"; an operator sees user ids, sessions and '
+        "addresses, a viewer sees pseudonyms.",
+    )
+    pseudonym_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Secret that pseudonyms are made with, at least 16 characters; without one they change with each "
+        "start of the console, and differ between replicas.",
+    )
     production: bool = Field(
         default=True, description="Refuse to start with an unsafe option; `false` only while developing."
     )
@@ -259,8 +271,31 @@ class Limits(_Model):
     keep_stale: Seconds = Field(
         default=3600.0, ge=0, le=86400, description="How long the last good answer may stand in for a failed one."
     )
+    export_lines: int = Field(
+        default=100_000,
+        ge=1,
+        le=10_000_000,
+        description="Most lines of a log that one export holds; it says where it cut.",
+    )
     cache_bytes: int = Field(
         default=256 * 1024 * 1024, ge=1024 * 1024, description="Memory for answers that are kept, in bytes."
+    )
+
+
+class Worker(_Model):
+    """What the console does in the background."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether this process does background work; of several consoles on the same records one at a time "
+        "does each piece.",
+    )
+    interval: Seconds = Field(
+        default=60.0,
+        ge=1,
+        le=900,
+        description="How often it looks at what is new: lines of the log are made into patterns, so that it is known "
+        "when each was first seen.",
     )
 
 
@@ -284,6 +319,7 @@ class Settings(_Model):
     server: Server = Field(default_factory=Server, description="The console's own server.")
     records: Records = Field(default_factory=Records, description="The console's own memory.")
     limits: Limits = Field(default_factory=Limits, description="What one view may ask of the sources.")
+    worker: Worker = Field(default_factory=Worker, description="What the console does in the background.")
     view: View = Field(default_factory=View, description="What a page shows before anybody chose anything.")
     environments: dict[Annotated[str, Field(pattern=_NAME)], Environment] = Field(
         default_factory=dict, description="The installations of Synaptic, by a short name that is part of every link."

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from benchmarks import overview
+from benchmarks import visits
 from benchmarks.measured import Benchmark, Figure
 from benchmarks.parts import installation
 from settings import Limits
@@ -24,11 +24,11 @@ def measure() -> Mapping[str, float]:
     with installation(DAYS) as parts:
         settings = parts.settings(counted=True, limits=limits)
         now = datetime.now(UTC)
-        one = overview.visit(settings, Window("1h"), now)
+        one = visits.visit(settings, Window("1h"), now)
         one.load()
         one.close()
         alone = len(parts.requests())
-        first = overview.visit(settings, Window("1h"), now)
+        first = visits.visit(settings, Window("1h"), now)
         with ThreadPoolExecutor(max_workers=VIEWERS) as threads:
             for done in [threads.submit(replace(first).load) for _ in range(VIEWERS)]:
                 done.result()

@@ -1,4 +1,4 @@
-"""What Overview asks, taken from the page itself: its script runs once, and its panels are noted instead of drawn."""
+"""What a page asks, taken from the page itself: its script runs once, and its panels are noted instead of drawn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ui import context
 from ui.panel import Outcome, outcome
 from ui.window import Window
 
-PAGE = Path(__file__).resolve().parent.parent / "pages" / "overview.py"
+PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit of Overview without a browser.
+    """A visit of a page without a browser.
 
     Attributes:
         sources: The collectors that its panels ask.
@@ -72,16 +72,17 @@ class Visit:
         return outcome(lambda: panel.load(self.span), lambda _: "", self.seconds)
 
 
-def visit(settings: Settings, window: Window, now: datetime | None = None) -> Visit:
+def visit(settings: Settings, window: Window, now: datetime | None = None, page: str = "overview") -> Visit:
     """A visit with collectors of its own, and so with nothing kept yet.
 
     Args:
         settings: Settings with the environment ``benchmark``.
         window: The page's window.
         now: Where a live window ends.
+        page: Name of the page.
     """
     sources = registry.build(settings, "benchmark")
-    here = context.Context(settings, "benchmark", window, "overview", "light", access.identify(settings))
+    here = context.Context(settings, "benchmark", window, page, "light", access.identify(settings))
     panels = _panels(here, sources)
     return Visit(sources, panels, window.span(now or datetime.now(UTC), settings.limits), settings.limits.deadline)
 
@@ -105,7 +106,7 @@ def _panels(here: context.Context, sources: Sources) -> list[Asked]:
     context.current = lambda: here
     logging.disable(logging.WARNING)  # outside a server Streamlit remarks at every call that there is none
     try:
-        runpy.run_path(str(PAGE))
+        runpy.run_path(str(PAGES / f"{here.page}.py"))
     finally:
         logging.disable(logging.NOTSET)
         for module, name, value in kept:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from benchmarks import overview
+from benchmarks import visits
 from benchmarks.measured import Benchmark, Figure
 from benchmarks.page import send
 from benchmarks.parts import Installation, Request, installation
@@ -29,11 +29,11 @@ def measure() -> Mapping[str, float]:
         settings = parts.settings(counted=True, limits=limits)
         for moment in range(MOMENTS):
             now = datetime.fromtimestamp(parts.end, UTC) - moment * timedelta(hours=4)
-            first = overview.visit(settings, Window("30d"), now)
+            first = visits.visit(settings, Window("30d"), now)
             first.load()
             opened = _samples(parts.requests(), parts, settings)
             # The same collectors, a minute later.
-            again = overview.Visit(first.sources, first.panels, Window("30d").span(now + MINUTE, limits), first.seconds)
+            again = visits.Visit(first.sources, first.panels, Window("30d").span(now + MINUTE, limits), first.seconds)
             again.load()
             shares.append(_samples(parts.requests(), parts, settings) / opened)
             first.close()

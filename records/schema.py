@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Dialect, Index, MetaData, String, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.types import TypeDecorator
 
 
@@ -72,4 +86,112 @@ saved_windows = Table(
         postgresql_where=text("deleted_at IS NULL"),
     ),
     Index("ix_saved_windows_environment_created_at", "environment", "created_at"),
+)
+
+QUERY_LENGTH = 2000
+
+saved_searches = Table(
+    "saved_searches",
+    metadata,
+    Column("id", Uuid(), primary_key=True),
+    Column("environment", String(31), nullable=False),
+    Column("label", String(LABEL_LENGTH), nullable=False),
+    Column("query", Text(), nullable=False),
+    # Lists of texts, as JSON: they are only ever read and written whole.
+    Column("filters", Text(), nullable=False),
+    Column("columns", Text(), nullable=False),
+    Column("created_by", String(NAME_LENGTH), nullable=False),
+    Column("created_at", UtcDateTime(), nullable=False),
+    # As for saved windows: what was deleted stays, and says who did it.
+    Column("deleted_by", String(NAME_LENGTH)),
+    Column("deleted_at", UtcDateTime()),
+    Index(
+        "uq_saved_searches_environment_label",
+        "environment",
+        "label",
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
+)
+
+slo_corrections = Table(
+    "slo_corrections",
+    metadata,
+    Column("id", Uuid(), primary_key=True),
+    Column("environment", String(31), nullable=False),
+    # NULL: all objectives of the environment.
+    Column("objective", String(LABEL_LENGTH)),
+    Column("starts_at", UtcDateTime(), nullable=False),
+    Column("ends_at", UtcDateTime(), nullable=False),
+    Column("reason", Text(), nullable=False),
+    Column("created_by", String(NAME_LENGTH), nullable=False),
+    Column("created_at", UtcDateTime(), nullable=False),
+    # As for saved windows: what was deleted stays, and says who did it.
+    Column("deleted_by", String(NAME_LENGTH)),
+    Column("deleted_at", UtcDateTime()),
+    CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+    Index("ix_slo_corrections_environment_ends_at", "environment", "ends_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("holder", String(NAME_LENGTH), nullable=False),
+    # Grows whenever the lease changes hands; whoever writes under a lease shows it.
+    Column("fence", Integer(), nullable=False),
+    Column("expires_at", UtcDateTime(), nullable=False),
+)
+
+PATTERN_WORD_LENGTH = 100
+
+log_patterns = Table(
+    "log_patterns",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("id", String(16), primary_key=True),
+    Column("level", String(PATTERN_WORD_LENGTH), nullable=False),
+    Column("component", String(PATTERN_WORD_LENGTH), nullable=False),
+    Column("template", Text(), nullable=False),
+    Column("example", Text(), nullable=False),
+    Column("version", String(NAME_LENGTH), nullable=False),
+    Column("first_seen", UtcDateTime(), nullable=False),
+    Column("last_seen", UtcDateTime(), nullable=False),
+    Index("ix_log_patterns_environment_last_seen", "environment", "last_seen"),
+)
+
+log_pattern_counts = Table(
+    "log_pattern_counts",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("bucket", UtcDateTime(), primary_key=True),
+    Column("pattern_id", String(16), primary_key=True),
+    Column("lines", BigInteger(), nullable=False),
+)
+
+log_pattern_progress = Table(
+    "log_pattern_progress",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("since", UtcDateTime(), nullable=False),
+    Column("until", UtcDateTime(), nullable=False),
+)
+
+log_pattern_mutes = Table(
+    "log_pattern_mutes",
+    metadata,
+    Column("id", Uuid(), primary_key=True),
+    Column("environment", String(31), nullable=False),
+    Column("pattern_id", String(16), nullable=False),
+    # As it was when it was muted: the list of mutes can be read when the pattern itself is forgotten.
+    Column("template", Text(), nullable=False),
+    Column("reason", Text(), nullable=False),
+    Column("muted_by", String(NAME_LENGTH), nullable=False),
+    Column("muted_at", UtcDateTime(), nullable=False),
+    Column("expires_at", UtcDateTime(), nullable=False),
+    Column("lifted_by", String(NAME_LENGTH)),
+    Column("lifted_at", UtcDateTime()),
+    CheckConstraint("expires_at > muted_at", name="expires_after_muted"),
+    Index("ix_log_pattern_mutes_environment_expires_at", "environment", "expires_at"),
 )

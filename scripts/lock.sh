@@ -27,5 +27,6 @@ lock() {
 lock runtime
 lock demo --group demo --constraint requirements/runtime.txt
 lock test --group demo --group test --constraint requirements/demo.txt
+lock benchmark --group demo --group test --group benchmark --constraint requirements/test.txt
 lock lint --group demo --group test --group lint --constraint requirements/test.txt
 wc -l requirements/*.txt

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes .venv if it is missing and installs one set of pinned, hashed packages into it.
-# Usage: scripts/venv.sh runtime|demo|test|lint     (PYTHON=... chooses the interpreter)
+# Usage: scripts/venv.sh runtime|demo|test|benchmark|lint     (PYTHON=... chooses the interpreter)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 set_name=$1

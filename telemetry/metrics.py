@@ -89,6 +89,25 @@ _refused = Counter(
     registry=REGISTRY,
 )
 _script_errors = Counter("console_script_errors", "Pages that ended with an error nobody caught.", registry=REGISTRY)
+_worker_turns = Counter(
+    "console_worker_turns",
+    "Turns of the background work in this process, by how they ended.",
+    ("job", "environment", "outcome"),
+    registry=REGISTRY,
+)
+_worker_seconds = Histogram(
+    "console_worker_turn_seconds",
+    "Time that a turn of the background work took; turns that another console does are not timed.",
+    ("job", "environment"),
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+_worker_done = Gauge(
+    "console_worker_last_done_timestamp_seconds",
+    "When a turn of the background work was last done by this process, seconds since 1970.",
+    ("job", "environment"),
+    registry=REGISTRY,
+)
 _build = Gauge("console_build_info", "Always 1; the labels say what runs.", ("version", "streamlit"), registry=REGISTRY)
 
 
@@ -131,6 +150,23 @@ def observe_panel(page: str, panel: str, state: str, seconds: float) -> None:
 def observe_script_error() -> None:
     """Count a page that ended with an error nobody caught."""
     _script_errors.inc()
+
+
+def observe_turn(job: str, environment: str, outcome: str, seconds: float, now: float) -> None:
+    """Count one turn of the background work.
+
+    Args:
+        job: Name of the work.
+        environment: Key of the environment in the settings.
+        outcome: ``done``; ``elsewhere`` where another console does it; or the kind of error in a word or two.
+        seconds: How long it took.
+        now: When it ended, seconds since 1970.
+    """
+    _worker_turns.labels(job, environment, outcome).inc()
+    if outcome != "elsewhere":
+        _worker_seconds.labels(job, environment).observe(seconds)
+    if outcome == "done":
+        _worker_done.labels(job, environment).set(now)
 
 
 def refused(reason: str) -> None:

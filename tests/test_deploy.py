@@ -227,7 +227,7 @@ def test_filebeat_writes_documents_into_the_index_that_the_shipper_makes():
 
 
 def test_prometheus_and_alertmanager_accept_their_configuration(tmp_path):
-    for name in ("compose/prometheus.yml", "prometheus/synaptic.rules.yml"):
+    for name in ("compose/prometheus.yml", "prometheus/synaptic.rules.yml", "prometheus/slo.rules.yml"):
         shutil.copy(DEPLOY / name, tmp_path)
     run(program("promtool"), "check", "config", str(tmp_path / "prometheus.yml"))
     run(program("amtool"), "check-config", str(DEPLOY / "compose/alertmanager.yml"))

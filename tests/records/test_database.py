@@ -137,7 +137,7 @@ def test_a_process_killed_while_it_writes_loses_nothing_that_it_acknowledged(dat
 def test_a_schema_that_is_newer_than_the_console_is_refused_by_name(database):
     set_revision(database, "0999")
     for call in (database.migrate, database.check):
-        with pytest.raises(RecordsError, match="schema is 0999, and this console knows schemas up to 0001") as caught:
+        with pytest.raises(RecordsError, match=r"schema is 0999, and this console knows schemas up to \d{4}") as caught:
             call()
         assert caught.value.kind == "newer"
 

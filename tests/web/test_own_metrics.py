@@ -53,3 +53,12 @@ def test_the_text_is_what_prometheus_reads():
     names = {family.name for family in text_string_to_metric_families(body.decode())}
     assert {"console_sessions", "console_cache_requests", "console_panel", "process_cpu_seconds"} <= names
     assert not [name for name in names if name.endswith("_created")]
+
+
+def test_a_turn_of_the_background_work_is_counted_and_timed_where_it_was_done_here():
+    for outcome in ("done", "elsewhere", "unreachable"):
+        metrics.observe_turn("log patterns", "counted", outcome, 0.5, 1_700_000_000.0)
+    labels = {"job": "log patterns", "environment": "counted"}
+    assert value("console_worker_turns_total", **labels, outcome="elsewhere") == 1
+    assert value("console_worker_turn_seconds_count", **labels) == 2
+    assert value("console_worker_last_done_timestamp_seconds", **labels) == 1_700_000_000.0
