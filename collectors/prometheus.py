@@ -97,6 +97,7 @@ class Prometheus:
         by: Sequence[str] = (),
         filters: Mapping[str, Sequence[str]] | None = None,
         quantile: float | None = None,
+        most: int | None = None,
     ) -> Kept[Range]:
         """A signal over a span.
 
@@ -106,13 +107,15 @@ class Prometheus:
             by: Labels to split by; the frame holds the ``limits.series`` largest series.
             filters: Label → values to keep.
             quantile: Another quantile than the signal's own.
+            most: Another bound than ``limits.series``, for what is computed with and not drawn.
 
         Raises:
             SourceError: No usable answer, and none young enough is kept.
         """
-        view = self._view("range", signal, span, tuple(by), _frozen(filters), quantile)
+        limit = self.limits.series if most is None else most
+        view = self._view("range", signal, span, tuple(by), _frozen(filters), quantile, limit)
         return self._cache.get(
-            view, (span.start, span.end), lambda: self._load_range(signal, span, by, filters or {}, quantile)
+            view, (span.start, span.end), lambda: self._load_range(signal, span, by, filters or {}, quantile, limit)
         )
 
     def instant(
@@ -267,6 +270,7 @@ class Prometheus:
         by: Sequence[str],
         filters: Mapping[str, Sequence[str]],
         quantile: float | None,
+        limit: int,
     ) -> Range:
         names, absent = self._resolve(signal)
         if absent:
@@ -275,7 +279,7 @@ class Prometheus:
         query = self._render(signal, names, rate, by, filters, quantile)
         total = None
         if by:
-            kept, total = self._largest(signal, query, span, by)
+            kept, total = self._largest(signal, query, span, by, limit)
             if kept is not None:
                 query = self._render(signal, names, rate, by, {**filters, **kept}, quantile)
         warnings: list[str] = []
@@ -292,7 +296,7 @@ class Prometheus:
             return data.result, not answer.warnings
 
         values, keys = self._chunks.samples(query, span, fetch)
-        order = _largest_first(values)[: self.limits.series] if by else _largest_first(values)
+        order = _largest_first(values)[:limit] if by else _largest_first(values)
         return Range(
             pd.DataFrame(values[:, order], index=grid(span)),
             tuple(dict(keys[i]) for i in order),
@@ -302,14 +306,13 @@ class Prometheus:
         )
 
     def _largest(
-        self, signal: Signal, query: str, span: Span, by: Sequence[str]
+        self, signal: Signal, query: str, span: Span, by: Sequence[str], limit: int
     ) -> tuple[dict[str, list[str]] | None, int | None]:
         """Where a split has more series than a chart shows: the label values of its largest, and their number.
 
         The sizes are averages over the span; they are asked at most every five minutes, because which
         series are the largest changes slowly and a set that jumps about cannot be read.
         """
-        limit = self.limits.series
 
         def load() -> tuple[dict[str, list[str]] | None, int | None]:
             counted = self.query(f"count({query})", span.end).samples
@@ -321,7 +324,7 @@ class Prometheus:
             kept = {label: sorted({sample.labels.get(label, "") for sample in largest}) for label in by}
             return kept, number
 
-        view = self._view("largest", signal, span.seconds, tuple(by), query)
+        view = self._view("largest", signal, span.seconds, tuple(by), query, limit)
         return self._cache.get(view, None, load, ttl=300).value
 
     def _render(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PAGES = {
     "overview": ("Overview", ":material/monitor_heart:"),
+    "latency": ("Latency & SLO", ":material/speed:"),
+    "logs": ("Logs", ":material/notes:"),
     "sources": ("Sources", ":material/lan:"),
 }
 """The pages in the order of the menu: file in ``pages/`` and part of the address → title, icon."""
@@ -27,13 +30,15 @@ def pages() -> dict[str, st.Page]:
     }
 
 
-def link(name: str, label: str = "", *, icon: str | None = None) -> None:
-    """A link to another page, with environment, window and zone kept."""
+def link(
+    name: str, label: str = "", *, icon: str | None = None, params: Mapping[str, str | Sequence[str]] | None = None
+) -> None:
+    """A link to another page, with environment, window and zone kept, or with other parameters."""
     st.page_link(
         pages()[name],
         label=label or PAGES[name][0],
         icon=icon or PAGES[name][1],
-        query_params=context.current().params(),
+        query_params=dict(params) if params is not None else context.current().params(),
     )
 
 

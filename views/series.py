@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.latency import quantile_name
 from analysis.series import Limit, Series
 from collectors.cache import Kept
 from collectors.prometheus_wire import Range
@@ -102,11 +103,6 @@ def _joined(
             frame.columns = pd.Index([quantile_name(level) if level is not None else signal.title])
         parts.append(frame)
     return pd.concat(parts, axis=1) if len(parts) > 1 else parts[0]
-
-
-def quantile_name(quantile: float) -> str:
-    """``p95`` for 0.95, ``p99.9`` for 0.999."""
-    return f"p{quantile * 100:g}"
 
 
 def _remarks(ranges: Sequence[Range]) -> tuple[str, ...]:

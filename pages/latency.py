@@ -1,0 +1,118 @@
+"""Latency & SLO: is it slow or failing, for whom, since when, and how much of the promise is left?"""
+
+from functools import partial
+
+import streamlit as st
+
+from collectors import registry
+from collectors.signals import catalogue
+from collectors.slos import shipped
+from ui import context, slo, slo_corrections
+from ui import latency as parts
+from ui.panel import panel
+from ui.parts import heading, nothing_configured
+from ui.series_panel import series_panel
+from views import latency
+from views.series import load_series
+from views.slo import load_budget, load_objectives
+
+
+def show(visit: context.Context) -> None:
+    """The page for a configured environment."""
+    sources = registry.sources(visit.settings, visit.environment)
+    kind = latency.KINDS[parts.chosen_kind(latency.KINDS)]
+    threshold = catalogue()[kind.quantile].threshold
+    limits = (threshold.risk, threshold.broken) if threshold is not None else (None, None)
+    series = partial(partial, load_series, sources)
+
+    panel(
+        "verdict",
+        partial(latency.load_slow_or_failing, sources, kind),
+        parts.verdict(kind, limits),
+        height=220,
+        border=False,
+        empty=parts.why_nothing,
+    )
+    series_panel(
+        "quantiles",
+        partial(latency.load_quantiles, sources, kind),
+        title=f"{kind.title} by quantile",
+        height=340,
+        log=True,
+    )
+    panel(
+        "heat",
+        partial(latency.load_distribution, sources, kind),
+        parts.heat,
+        title="How many took how long",
+        height=260,
+        empty=parts.why_no_heat,
+        about=parts.about_heat,
+    )
+    split = parts.chosen_split(kind, latency.BY_TITLES)
+    left, right = st.columns(2)
+    with left:
+        series_panel(
+            "split",
+            series(kind.quantile, by=(split,)),
+            title=f"p95 by {latency.BY_TITLES[split]}",
+            log=True,
+        )
+        series_panel("pool", series("pool_connections", by=("state",)), title="Database connection pool")
+    with right:
+        rated = catalogue()[kind.rate] if kind.rate else None
+        if rated is not None:
+            by = (split,) if split in rated.by else ()
+            series_panel("rate", series(kind.rate, by=by), title="Throughput")
+        series_panel("cpu", series("cpu_use", by=("$replica",)), title="CPU by replica")
+    if kind.errors:
+        failing = catalogue()[kind.errors]
+        of = split if split in failing.by else failing.by[0]
+        series_panel("errors", series(kind.errors, by=(of,)), title="Share that failed")
+    panel(
+        "combinations",
+        lambda span: latency.load_combinations(sources, kind, span, context.current().earlier(span)),
+        parts.combinations,
+        title="Where the time goes" if not visit.window.compare else "What moved",
+        height=300,
+        empty=lambda found: "" if len(found) else "Nothing was counted in this window.",
+        about=parts.about_combinations,
+    )
+
+
+def promises(visit: context.Context) -> None:
+    """The objectives: how much of each promise is kept and left, and the budget of one over its period."""
+    sources = registry.sources(visit.settings, visit.environment)
+    objectives = shipped()
+    excluded = slo_corrections.corrections_or_told(visit)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = slo.choose(objectives)
+        slo_corrections.corrections_form(visit, objectives, excluded)
+    panel(
+        "budget",
+        partial(load_budget, sources, objectives[chosen], excluded),
+        slo.budget_chart,
+        title="Budget left over the period",
+        height=slo.CHART_HEIGHT,
+        empty=slo.why_no_budget,
+        about=slo.about_budget,
+    )
+    panel(
+        "objectives",
+        partial(load_objectives, sources, objectives, excluded),
+        slo.objectives,
+        title="Objectives",
+        height=600,
+        border=False,
+        empty=slo.why_no_objectives,
+        about=slo.about_objectives,
+    )
+
+
+heading("Latency & SLO", "Is it slow or failing, for whom, since when, and how much of the promise is left?")
+visit = context.current()
+if visit.configured is None:
+    nothing_configured()
+else:
+    show(visit)
+    promises(visit)

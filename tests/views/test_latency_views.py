@@ -1,0 +1,108 @@
+"""What Latency asks and concludes, checked against the answers of a real Prometheus."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from collectors.errors import SourceError
+from collectors.prometheus_wire import Vector
+from views.latency import KINDS, QUANTILES, load_combinations, load_distribution, load_slow_or_failing, load_unlike
+
+pytestmark = pytest.mark.integration
+
+SEARCH = KINDS["search"]
+
+
+def at_once(sources, query, moment) -> Vector:
+    return sources.prometheus.query(query, moment)
+
+
+def test_quantiles_over_time_are_what_the_server_computes_at_the_same_instants(quiet, build, span_of):
+    sources = build(quiet.settings())
+    span = span_of(quiet)
+    found = load_distribution(sources, SEARCH, span).value
+    (query,) = found.series.queries
+    for share in QUANTILES:
+        name = f"p{share * 100:g}"
+        for place in (5, len(found.series.frame) // 2, len(found.series.frame) - 2):
+            moment = found.series.frame.index[place].to_pydatetime()
+            (sample,) = at_once(sources, f"histogram_quantile({share}, {query})", moment).samples
+            assert found.series.frame[name].iloc[place] == pytest.approx(sample.value, rel=1e-9)
+
+
+def test_the_quantile_of_a_window_is_that_of_all_its_requests(quiet, build, span_of):
+    sources = build(quiet.settings())
+    span = span_of(quiet)
+    found = load_distribution(sources, SEARCH, span).value
+    (query,) = found.series.queries
+    window = "".join(
+        part if number % 2 == 0 else f"[{int(span.seconds)}s]"
+        for number, part in enumerate(query.replace("]", "[").split("["))
+    )
+    (sample,) = at_once(sources, f"histogram_quantile(0.95, {window})", span.end).samples
+    assert found.overall["p95"] == pytest.approx(sample.value, rel=0.05)
+
+
+def test_the_heatmap_and_the_number_of_requests_are_made_of_the_same_counts(quiet, build, span_of):
+    found = load_distribution(build(quiet.settings()), SEARCH, span := span_of(quiet)).value
+    assert np.isinf(found.heat.columns[-1])
+    assert found.requests == pytest.approx(np.nansum(found.heat.iloc[:, -1]) * span.step)
+    assert 0 < found.apdex <= 1
+
+
+def test_a_filter_keeps_one_value_and_an_earlier_period_lies_beside(quiet, build, span_of):
+    sources = build(quiet.settings())
+    span = span_of(quiet)
+    whole = load_distribution(sources, SEARCH, span, span.shifted(span.seconds)).value
+    rows = load_combinations(sources, SEARCH, span).value
+    kind = rows["query_type"].iloc[0]
+    part = load_distribution(sources, SEARCH, span, filters={"query_type": [kind]}).value
+    assert 0 < part.requests <= whole.requests * 1.001
+    assert whole.series.previous.index.equals(whole.series.frame.index)
+
+
+def test_combinations_share_all_of_the_time_and_all_of_the_requests(quiet, build, span_of):
+    sources = build(quiet.settings())
+    span = span_of(quiet)
+    rows = load_combinations(sources, SEARCH, span).value
+    assert rows["share"].sum() == pytest.approx(1)
+    assert rows["share"].is_monotonic_decreasing
+    assert (rows["p95"] > 0).all()
+    assert rows["requests"].sum() == pytest.approx(load_distribution(sources, SEARCH, span).value.requests, rel=0.05)
+
+
+def test_with_an_earlier_period_the_table_says_what_moved(troubled, build, span_of):
+    sources = build(troubled.settings())
+    span = span_of(troubled)
+    rows = load_combinations(sources, SEARCH, span, span.shifted(timedelta(days=1).total_seconds())).value
+    assert rows["moved"].abs().is_monotonic_decreasing
+    assert rows["moved"].iloc[0] > 0
+    assert rows["p95"].iloc[0] > 0.5
+
+
+def test_trouble_is_beyond_the_objective_and_beyond_a_week_earlier(troubled, build, span_of):
+    found = load_slow_or_failing(build(troubled.settings()), SEARCH, span_of(troubled, "15m")).value
+    assert found.distribution.overall["p95"] > 0.5
+    assert found.before is None or found.distribution.overall["p95"] > found.before
+    assert found.worst is not None
+
+
+def test_like_replicas_are_not_called_unlike(quiet, build, span_of):
+    assert load_unlike(build(quiet.settings()), SEARCH, span_of(quiet)).value == ()
+
+
+def test_a_kind_that_this_build_does_not_report_is_absent_and_not_zero(quiet, build, span_of):
+    found = load_distribution(build(quiet.settings()), KINDS["vector"], span_of(quiet)).value
+    if found.series.absent:
+        assert found.requests == 0
+        assert set(found.overall.values()) == {None}
+        assert found.apdex is None
+    else:
+        assert found.requests > 0
+
+
+def test_without_prometheus_it_says_so(faults, build, span_of):
+    faults.switch("refuse", "prometheus")
+    with pytest.raises(SourceError, match="cannot be reached"):
+        load_slow_or_failing(build(faults.settings()), SEARCH, span_of(faults))
