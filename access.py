@@ -21,9 +21,10 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What somebody may do."""
+    """What somebody may do; ``IDENTIFIERS`` is to see who: user ids, sessions, addresses."""
 
     LOOK = "look"
+    IDENTIFIERS = "identifiers"
     RUN_READ = "run-read"
     RUN_CHANGE = "run-change"
     RUN_DESTRUCTIVE = "run-destructive"
@@ -33,7 +34,7 @@ class Right(StrEnum):
 
 _GRANTED: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.LOOK}),
-    Role.OPERATOR: frozenset({Right.LOOK, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}),
+    Role.OPERATOR: frozenset({Right.LOOK, Right.IDENTIFIERS, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}),
     Role.ADMIN: frozenset(Right),
 }
 
@@ -58,14 +59,15 @@ def identify(settings: Settings) -> Viewer:
 
     In mode ``none`` nobody proves who they are. The server then answers on loopback only, so it is
     somebody with an account on this machine, and that is enough for looking and for nothing else:
-    a deed needs a name that can stand in an audit log.
+    a deed needs a name that can stand in an audit log. Where that account belongs to one person, or
+    to people who may all see the same, ``server.local_roles`` says what they are.
 
     Raises:
         PermissionError: The settings name a mode that has no way to identify anybody.
     """
     match settings.server.mode:
         case "none":
-            return Viewer(name="local", roles=frozenset({Role.VIEWER}), how="loopback")
+            return Viewer(name="local", roles=frozenset(map(Role, settings.server.local_roles)), how="loopback")
     raise PermissionError(f"server.mode {settings.server.mode!r} cannot identify anybody")
 
 

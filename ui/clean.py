@@ -13,7 +13,8 @@ names. Three destinations, three functions:
 * **Plotly** parses a small HTML of its own in names, titles, annotations and hovered texts: :func:`for_plotly`. Never
   put foreign text into a ``hovertemplate``, where ``%{...}`` is looked up; give it as ``customdata`` or ``text``.
 
-``st.html`` and ``unsafe_allow_html=True`` never get foreign text. A file for a spreadsheet takes :func:`csv_cell`.
+``st.html`` and ``unsafe_allow_html=True`` never get foreign text. A file for a spreadsheet takes
+:func:`analysis.cells.csv_cell`.
 """
 
 import re
@@ -139,24 +140,3 @@ def for_plotly(text: object, limit: int = 80) -> str:
     "&lt;a href='javascript:1'&gt;x&lt;/a&gt; &#36;5"
     """
     return clean(text, limit).translate(_PLOTLY)
-
-
-_FORMULA = "=+-@\t\r\n\x00"
-_FULLWIDTH_FORMULA = "＝＋－＠"  # noqa: RUF001 - spreadsheets read the full-width forms as formulas too
-
-
-def csv_cell(cell: object) -> object:
-    """A value as it may stand in a CSV file that a spreadsheet opens.
-
-    Numbers stay numbers. A text that a spreadsheet would take for a formula gets an apostrophe in front, which makes
-    it text; NUL is made visible, as many readers end the file there.
-
-    >>> csv_cell("=1+1"), csv_cell(-2.5), csv_cell("plain")
-    ("'=1+1", -2.5, 'plain')
-    """
-    if cell is None or isinstance(cell, bool | int | float):
-        return cell
-    text = _text(cell).replace("\x00", "␀").encode("utf-8", "backslashreplace").decode("utf-8")
-    guarded = text.lstrip(" \u00a0")[:1]
-    risky = guarded in _FORMULA or guarded in _FULLWIDTH_FORMULA or text.startswith("␀")
-    return f"'{text}" if guarded and risky else text

@@ -6,6 +6,7 @@ read the same one. It is the one place that writes the address.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
@@ -15,6 +16,7 @@ import streamlit as st
 
 from access import Viewer
 from collectors.span import Span
+from records.database import Database
 from settings import Environment, Settings
 from ui.theme import Theme
 from ui.window import KEYS, Window
@@ -36,6 +38,7 @@ class Context:
         page: Name of the page, as in its address.
         theme: Light or dark.
         viewer: Who is looking.
+        records: The console's own memory; ``None`` where it cannot be reached.
         entry: Counts the pages that were entered in this session, so that a panel knows its first drawing.
     """
 
@@ -45,6 +48,7 @@ class Context:
     page: str
     theme: Theme
     viewer: Viewer
+    records: Database | None = None
     entry: int = 0
 
     @property
@@ -82,6 +86,7 @@ def current() -> Context:
 
 def enter(context: Context) -> None:
     """Make ``context`` the one of this visit; the shell does it at the start of each run."""
+    st.session_state.pop(_MOVED, None)  # what a callback moved is followed by this very run
     before: Context | None = st.session_state.get(_CONTEXT)
     if before is not None and before.window != context.window:
         history: list[Window] = st.session_state.setdefault(_HISTORY, [])
@@ -112,7 +117,7 @@ def previous_window() -> Window | None:
 
 def show(window: Window) -> None:
     """Write a window into the address, in one go, so that the browser's Back undoes it in one step."""
-    params = {key: value for key, value in st.query_params.to_dict().items() if key not in KEYS}
+    params = {key: values for key, values in _params().items() if key not in KEYS}
     context = current()
     st.query_params.from_dict({**params, **replace(context, window=window).params()})
 
@@ -131,5 +136,19 @@ def follow() -> None:
 
 def show_environment(environment: str) -> None:
     """Write another environment into the address; the window stays."""
-    params = st.query_params.to_dict()
-    st.query_params.from_dict({**params, "env": environment})
+    st.query_params.from_dict({**_params(), "env": environment})
+
+
+def change(**values: str | Sequence[str]) -> None:
+    """Write parameters of the page into the address, in one go; an empty value takes one out of it.
+
+    For callbacks. From a panel's callback the whole page follows, where the panel calls :func:`follow`.
+    """
+    params: dict[str, str | Sequence[str]] = {**_params(), **values}
+    st.query_params.from_dict({name: value for name, value in params.items() if value})
+    st.session_state[_MOVED] = True
+
+
+def _params() -> dict[str, list[str]]:
+    """The address as it is; a parameter may stand in it more than once."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}

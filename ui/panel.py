@@ -105,6 +105,7 @@ def panel(
     about: Callable[[T, Span], About] = lambda _, __: About(),
     border: bool = True,
     tile: str = "",
+    every: float | None = None,
 ) -> None:
     """Show one thing that has to be asked for.
 
@@ -118,11 +119,12 @@ def panel(
         about: What the info button tells.
         border: Whether the panel has a frame.
         tile: Name of a small panel without a heading, for the states in which it shows no data.
+        every: Seconds between two refreshes of a live window, where not the settings' ones.
     """
     visit = context.current()
-    every = visit.settings.view.refresh if visit.window.live else None
+    again = (every or visit.settings.view.refresh) if visit.window.live else None
 
-    @st.fragment(parallel=True, key=f"{visit.page}/{key}", run_every=every)
+    @st.fragment(parallel=True, key=f"{visit.page}/{key}", run_every=again)
     def body() -> None:
         context.follow()
         visit = context.current()

@@ -90,6 +90,7 @@ def main() -> None:
         page=page.url_path,
         theme=_theme(),
         viewer=access.identify(settings),
+        records=_database(settings),
     )
     context.enter(visit)
     st.html(f"<style>{CSS}</style>")
@@ -98,7 +99,7 @@ def main() -> None:
         for name in menu.PAGES:
             menu.link(name)
         st.caption(f"{inert(visit.viewer.name)} · {', '.join(sorted(visit.viewer.roles))}")
-    bar.bar(visit, _database(settings))
+    bar.bar(visit, visit.records)
     for remark in remarks:
         st.warning(inert(remark, 300), icon=STATUS["risk"].icon)
     if not access.may(visit.viewer, access.Right.LOOK):

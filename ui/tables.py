@@ -10,9 +10,10 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from analysis.cells import csv_cell
 from ui import charts
 from ui import format as fmt
-from ui.clean import clean, csv_cell
+from ui.clean import clean
 from ui.theme import STATUS
 
 Kind = Literal["text", "number", "time", "sparkline", "link", "status"]

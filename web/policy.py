@@ -22,6 +22,9 @@ PROBES = frozenset({"/healthz", "/readyz"})
 METRICS = "/metrics"
 """Answers under any ``Host`` too: a scraper comes by address. The route itself decides who may read it."""
 
+EXPORT_LOGS = "/export/logs"
+"""Log lines as a file; answers under the console's own ``Host`` only, and decides itself who gets one."""
+
 STREAM = "/_stcore/stream"
 """The one path for WebSockets."""
 
@@ -64,7 +67,7 @@ class Policy:
 
     def is_open(self, path: str) -> bool:
         """Whether this path is one that the console serves over HTTP."""
-        return path in self.pages or path in PROBES or path == METRICS or self.is_asset(path)
+        return path in self.pages or path in PROBES or path in {METRICS, EXPORT_LOGS} or self.is_asset(path)
 
     def is_asset(self, path: str) -> bool:
         """Whether this path belongs to Streamlit's front end or is a picture on a page."""

@@ -4,7 +4,7 @@ import pytest
 
 import access
 from access import Right, Role, Viewer
-from settings import Settings
+from settings import Server, Settings
 
 
 def viewer(*roles: Role) -> Viewer:
@@ -17,6 +17,12 @@ def test_without_sign_in_one_may_look_and_nothing_else():
     assert [right for right in Right if access.may(local, right)] == [Right.LOOK]
 
 
+def test_without_sign_in_the_settings_may_say_that_everybody_is_an_operator():
+    local = access.identify(Settings(server=Server(local_roles=("operator",))))
+    assert access.may(local, Right.IDENTIFIERS)
+    assert not access.may(local, Right.ADMINISTER)
+
+
 @pytest.mark.parametrize("right", Right)
 def test_somebody_without_a_role_may_do_nothing(right):
     assert not access.may(viewer(), right)
@@ -26,7 +32,7 @@ def test_somebody_without_a_role_may_do_nothing(right):
     ("role", "granted"),
     [
         (Role.VIEWER, {Right.LOOK}),
-        (Role.OPERATOR, {Right.LOOK, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}),
+        (Role.OPERATOR, {Right.LOOK, Right.IDENTIFIERS, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}),
         (Role.ADMIN, set(Right)),
     ],
 )

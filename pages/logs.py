@@ -1,0 +1,113 @@
+"""Logs: what does it say, what is new, and what did it say just before?"""
+
+from functools import partial
+
+import streamlit as st
+
+import access
+from collectors import registry
+from collectors.log_fields import catalogue
+from ui import context, log_chart, log_detail, log_list, log_patterns, log_search, log_sidebar, log_state
+from ui.panel import panel
+from ui.parts import heading, nothing_configured
+from views import logs
+from views.log_counts import load_counts, load_said, load_values
+from views.log_masks import Sight
+
+
+def show(visit: context.Context) -> None:
+    """The page for a configured environment: search, histogram, list, and beside it fields or the opened line."""
+    sources = registry.sources(visit.settings, visit.environment)
+    state = log_state.read()
+    sight = Sight.of(visit.settings, access.may(visit.viewer, access.Right.IDENTIFIERS))
+    asked = logs.understood(state.query, state.filters, sight)
+    keywords = [
+        one.name for one in catalogue().values() if one.kind != "text" and (sight.identifiers or not one.identifier)
+    ]
+    known = {one.name: one.help for one in catalogue().values() if sight.identifiers or not one.identifier}
+    log_search.search(state, asked.mistakes, logs.inverted, known)
+    if not asked.usable:
+        return
+
+    wide, side = st.columns([3, 2] if state.line else [4, 1])
+    above, below = wide.container(), wide.container()
+    # The list is asked first and waits for nothing else: its panel runs beside those of the counts.
+    with below:
+        panel(
+            "lines",
+            log_list.held(
+                (visit.environment, visit.window, visit.entry, asked, state.order, state.columns, sight),
+                lambda span, after: logs.load_page(
+                    sources, asked, span, order=state.order, after=after, columns=state.columns, sight=sight
+                ),
+                tail=state.reading == "tail" and not state.line,
+            ),
+            lambda page, span: log_list.lines(
+                page,
+                state,
+                list(known),
+                lambda since: logs.newer(sources, asked, since, span.end),
+                log_list.export_address(page, state),
+            ),
+            title="Lines",
+            height=log_list.HEIGHT,
+            empty=log_list.why_empty,
+            about=log_list.about,
+            every=log_list.TAIL_SECONDS if state.reading == "tail" else None,
+        )
+    with above:
+        panel(
+            "histogram",
+            lambda span: load_counts(sources, asked, span, state.by, sight),
+            partial(log_chart.counts, fields=keywords),
+            title="Lines over time",
+            height=log_chart.HEIGHT,
+            empty=log_chart.why_empty,
+            about=log_chart.about,
+        )
+    with side:
+        if state.line:
+            panel(
+                "line",
+                lambda span: logs.load_line(sources, state.line, sight),
+                log_detail.line,
+                title="Line",
+                height=log_detail.HEIGHT,
+                empty=log_detail.why_empty,
+                about=log_detail.about,
+            )
+            panel(
+                "around",
+                lambda span: logs.load_around(sources, state.line, log_detail.kinship(), sight),
+                log_detail.around,
+                title="What it said just before and after",
+                height=log_detail.HEIGHT,
+                empty=log_detail.why_nothing_around,
+            )
+        else:
+            panel(
+                "fields",
+                lambda span: load_values(sources, asked, span, log_sidebar.more(), sight),
+                partial(log_sidebar.values, filter_of=logs.filter_of),
+                title="Fields",
+                height=log_list.HEIGHT,
+                empty=log_sidebar.why_empty,
+                about=log_sidebar.about,
+            )
+    panel(
+        "patterns",
+        lambda span: load_said(sources, visit.records, asked, span, sight),
+        partial(log_patterns.said, deeds=log_patterns.deeds(visit, logs.pattern_filter)),
+        title="What the lines say",
+        height=360,
+        empty=log_patterns.why_empty,
+        about=log_patterns.about,
+    )
+
+
+heading("Logs", "What does it say, what is new, and what did it say just before?")
+visit = context.current()
+if visit.configured is None:
+    nothing_configured()
+else:
+    show(visit)
