@@ -190,6 +190,11 @@ class Elasticsearch(HttpEndpoint):
         pattern=r"^[a-z0-9][a-z0-9_.\-]*\*?$",
         description="Index, data stream or pattern that holds Synaptic's lines; one star, at the end.",
     )
+    daily: bool = Field(
+        default=False,
+        description="The star of `index` stands for the day of a line in UTC, as in `synaptic-logs-2026.11.23`: only "
+        "the days of a window are asked.",
+    )
     api_key: SecretStr | None = Field(default=None, description="Elasticsearch API key, instead of other sign-in.")
 
     @model_validator(mode="after")
@@ -207,6 +212,9 @@ class Environment(_Model):
     prometheus: Prometheus | None = Field(default=None, description="Its metrics.")
     alertmanager: Alertmanager | None = Field(default=None, description="Its alerts and silences.")
     elasticsearch: Elasticsearch | None = Field(default=None, description="Its logs.")
+    slo: Path | None = Field(
+        default=None, description="File with the objectives of this installation, instead of those that are shipped."
+    )
 
 
 SOURCE_NAMES: tuple[str, ...] = ("synaptic", "prometheus", "alertmanager", "elasticsearch")

@@ -8,11 +8,19 @@ client makes of the answers is checked and turned into typed structs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from elastic_transport import ApiError, ApiResponseMeta, BaseNode, HttpHeaders, NodeConfig, ObjectApiResponse
+from elastic_transport import (
+    ApiError,
+    ApiResponse,
+    ApiResponseMeta,
+    BaseNode,
+    HttpHeaders,
+    NodeConfig,
+)
 from elastic_transport._node import NodeApiResponse  # the return type of a node is not exported
 from elasticsearch import Elasticsearch as Client
 from elasticsearch import exceptions
@@ -28,6 +36,9 @@ T = TypeVar("T")
 
 LINES_TTL = 30.0
 """Seconds for which a count of lines up to now is believed."""
+
+MOST_DAYS = 14
+"""Most daily indices that are named one by one; the address of a request is no place for a year of them."""
 
 
 class ServerVersion(msgspec.Struct):
@@ -58,6 +69,12 @@ class Shards(msgspec.Struct):
     total: int = 0
     successful: int = 0
     failed: int = 0
+
+
+class IndexRow(msgspec.Struct):
+    """One index of ``_cat/indices``; a closed one has no count."""
+
+    documents: int | None = msgspec.field(name="docs.count", default=None)
 
 
 class CountAnswer(msgspec.Struct):
@@ -115,9 +132,11 @@ class Elasticsearch:
             SourceError: No usable answer.
         """
         index = self.settings.index
-        return self.ask(
-            CountAnswer, lambda client: client.count(index=index, allow_no_indices=True, ignore_unavailable=True)
-        ).count
+        if "*" not in index:  # asked by its name, an index that is missing is an error and not an empty list
+            return self.ask(CountAnswer, lambda client: client.count(index=index, ignore_unavailable=True)).count
+        # Not by counting, which some stores do by reading every line.
+        found = self.ask(list[IndexRow], lambda client: client.cat.indices(index=index, h="docs.count", format="json"))
+        return sum(one.documents or 0 for one in found)
 
     def lines(self, span: Span) -> Kept[int]:
         """How many lines there are within a span, both ends included.
@@ -134,7 +153,10 @@ class Elasticsearch:
             answer = self.ask(
                 CountAnswer,
                 lambda client: client.count(
-                    index=self.settings.index, allow_no_indices=True, ignore_unavailable=True, query=window
+                    index=self.indices(span.start, span.end),
+                    allow_no_indices=True,
+                    ignore_unavailable=True,
+                    query=window,
                 ),
             )
             if answer.shards.failed:
@@ -150,12 +172,20 @@ class Elasticsearch:
         moment = None if span.live else (span.start, span.end)
         return self.cache.get(view, moment, load, ttl=LINES_TTL)
 
+    def indices(self, start: datetime, end: datetime) -> str:
+        """The index, or with ``daily`` the indices, that can hold lines of a stretch of time."""
+        days = (end.date() - start.date()).days + 1
+        if not self.settings.daily or not self.settings.index.endswith("*") or days > MOST_DAYS:
+            return self.settings.index
+        stem = self.settings.index.removesuffix("*")
+        return ",".join(f"{stem}{start + timedelta(days=number):%Y.%m.%d}" for number in range(days))
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
         self.source.close()
 
-    def ask(self, shape: type[T], call: Callable[[Client], ObjectApiResponse[Any]]) -> T:
+    def ask(self, shape: type[T], call: Callable[[Client], ApiResponse[Any]]) -> T:
         """Run a method of the official client and decode its answer.
 
         The client checks that the server is an Elasticsearch and raises its own errors; both become a

@@ -76,10 +76,12 @@ class ElasticsearchLogs:
         """
         query = self._query(question)
         if after is None:
-            answer = self._search(query, size=size, sort=self._sort(order), track_total_hits=False)
+            answer = self._search(
+                query, index=self._indices(question), size=size, sort=self._sort(order), track_total_hits=False
+            )
             return self._page(answer, query, size, _seen)
         bounded = _beyond(query, after, order)
-        snapshot = after.snapshot or self._snapshot()
+        snapshot = after.snapshot or self._snapshot(self._indices(question))
         request: dict[str, Any] = {
             "size": size,
             "sort": [*self._sort(order), {"_shard_doc": "desc" if order == "newest" else "asc"}],
@@ -141,7 +143,7 @@ class ElasticsearchLogs:
             answer = self._store.ask(
                 CountAnswer,
                 lambda client: client.count(
-                    index=self._index, allow_no_indices=True, ignore_unavailable=True, query=query
+                    index=self._indices(question), allow_no_indices=True, ignore_unavailable=True, query=query
                 ),
             )
             return answer.count
@@ -269,7 +271,11 @@ class ElasticsearchLogs:
         ]
         query = {"bool": {"filter": [self._query(question), {"bool": {"should": slivers, "minimum_should_match": 1}}]}}
         answer = self._search(
-            query, size=min(2 * size, MOST_AT_ONCE), sort=self._sort("newest"), track_total_hits=False
+            query,
+            index=self._indices(question),
+            size=min(2 * size, MOST_AT_ONCE),
+            sort=self._sort("newest"),
+            track_total_hits=False,
         )
         lines = tuple(_line(hit) for hit in answer.hits.hits)
         told = f"{len(lines):,} of {total:,} lines were looked at, from {SLICES} moments spread over the window."
@@ -284,7 +290,9 @@ class ElasticsearchLogs:
         }
         if inner:
             over_time["aggs"] = inner
-        answer = self._search(query, size=0, aggs={"time": over_time}, track_total_hits=True)
+        answer = self._search(
+            query, index=self._indices(question), size=0, aggs={"time": over_time}, track_total_hits=True
+        )
         buckets = answer.aggregations.get("time", {}).get("buckets", [])
         first = int(question.start.timestamp() // step) * step
         count = int(question.end.timestamp() // step) - first // step + 1
@@ -324,7 +332,7 @@ class ElasticsearchLogs:
         for number, name in enumerate(fields):
             for place_number, place in enumerate(places[name]):
                 aggs[f"f{number}p{place_number}"] = {"terms": {"field": place, "size": limit}}
-        answer = self._search(query, size=0, aggs=aggs, track_total_hits=True)
+        answer = self._search(query, index=self._indices(question), size=0, aggs=aggs, track_total_hits=True)
         total, exact = _total(answer)
         found: list[TopValues] = []
         for number, name in enumerate(fields):
@@ -377,10 +385,13 @@ class ElasticsearchLogs:
             }
         return self._store.ask(SearchAnswer, lambda client: client.search(**request))
 
-    def _snapshot(self) -> str:
+    def _indices(self, question: Question) -> str:
+        return self._store.indices(question.start, question.end)
+
+    def _snapshot(self, index: str) -> str:
         answer = self._store.ask(
             SnapshotAnswer,
-            lambda client: client.open_point_in_time(index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True),
+            lambda client: client.open_point_in_time(index=index, keep_alive=KEEP_ALIVE, ignore_unavailable=True),
         )
         return answer.id
 

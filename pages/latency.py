@@ -6,7 +6,7 @@ import streamlit as st
 
 from collectors import registry
 from collectors.signals import catalogue
-from collectors.slos import shipped
+from collectors.slos import SlosError
 from ui import context, slo, slo_corrections
 from ui import latency as parts
 from ui.panel import panel
@@ -14,7 +14,7 @@ from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
 from views import latency
 from views.series import load_series
-from views.slo import load_budget, load_objectives
+from views.slo import load_budget, load_objectives, objectives_of
 
 
 def show(visit: context.Context) -> None:
@@ -83,7 +83,12 @@ def show(visit: context.Context) -> None:
 def promises(visit: context.Context) -> None:
     """The objectives: how much of each promise is kept and left, and the budget of one over its period."""
     sources = registry.sources(visit.settings, visit.environment)
-    objectives = shipped()
+    assert visit.configured is not None
+    try:
+        objectives = objectives_of(visit.configured.slo)
+    except SlosError as error:
+        parts.mistakes(str(error))
+        return
     excluded = slo_corrections.corrections_or_told(visit)
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = slo.choose(objectives)

@@ -242,3 +242,9 @@ def about_combinations(found: pd.DataFrame, _span: Span) -> About:
         "Which combinations of labels take the time: number of requests times their mean time. All figures are made "
         f"of the sums of all counts in the window.{moved}"
     )
+
+
+def mistakes(told: str) -> None:
+    """What is wrong with the file of objectives, a sentence a line; nothing is known of them until it is mended."""
+    for sentence in told.splitlines():
+        st.error(inert(sentence, 500), icon=STATUS["broken"].icon)

@@ -29,8 +29,7 @@ from ui.panel import About
 from ui.theme import LOOKS, STATUS, Theme
 
 if TYPE_CHECKING:
-    from collectors.logs import Bookmark
-    from views.logs import LogPage, Row
+    from views.logs import LogPage, Next, Row
 
 HEIGHT = 620
 """Pixels of the list; its rows scroll within."""
@@ -48,7 +47,7 @@ _ROUND = "logs list round"
 _STATUS_OF = {"ERROR": "broken", "FATAL": "broken", "CRITICAL": "broken", "WARN": "risk", "WARNING": "risk"}
 _QUIET = {"DEBUG", "TRACE"}
 
-Ask = Callable[[Span, "Bookmark | None"], "LogPage"]
+Ask = Callable[[Span, "Next | None"], "LogPage"]
 
 
 @dataclass
@@ -68,7 +67,7 @@ class _Held:
     span: Span
     page: LogPage
     asked: datetime
-    bookmarks: list[Bookmark | None] = field(default_factory=lambda: [None])
+    bookmarks: list[Next | None] = field(default_factory=lambda: [None])
     counts: list[int] = field(default_factory=list)
 
 

@@ -210,7 +210,9 @@ CSS = """
 [data-testid="stHeader"] :not(button, a) { pointer-events: none; }
 [data-testid="stMetricValue"] { line-height: 1.25; }
 [data-testid="stMetricLabel"] p { white-space: normal; }
-[class*="st-key-logs-values-"] button, [class*="st-key-logs-of-"] button { min-height: 1.6rem; padding-top: 0; padding-bottom: 0; }
+[class*="st-key-logs-values-"] button, [class*="st-key-logs-of-"] button {
+  min-height: 1.6rem; padding-top: 0; padding-bottom: 0;
+}
 [class*="st-key-logs-values-"] [data-testid="stHorizontalBlock"],
 [class*="st-key-logs-values-"] .stHorizontalBlock { flex-wrap: nowrap; }
 [class*="st-key-logs-plus-"] button, [class*="st-key-logs-plus-"] button > * { justify-content: flex-start; }

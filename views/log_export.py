@@ -23,7 +23,9 @@ from views.log_masks import Sight, masked
 from views.logs import checked, told, understood
 
 PAGE = 1000
-"""Lines that are in memory at a time."""
+"""Lines that are asked for at a time."""
+CHUNK = 200
+"""Lines that are sent at a time."""
 
 FORMATS = {"ndjson": "application/x-ndjson; charset=utf-8", "csv": "text/csv; charset=utf-8"}
 
@@ -53,7 +55,7 @@ class Export:
     chunks: Iterator[bytes]
 
 
-def prepare(sources: Sources, params: Mapping[str, Sequence[str]], sight: Sight, most: int) -> Export:
+def prepare(sources: Sources, params: Mapping[str, Sequence[str]], sight: Sight, most: int, size: int = PAGE) -> Export:
     """A file of the lines that the parameters of an address ask for.
 
     Args:
@@ -62,6 +64,7 @@ def prepare(sources: Sources, params: Mapping[str, Sequence[str]], sight: Sight,
             (``newest`` or ``oldest``) and ``format`` (``ndjson`` or ``csv``).
         sight: What the viewer may see.
         most: Most lines of a file.
+        size: Lines that are in memory at a time.
 
     Raises:
         InvalidExport: Something in the parameters cannot be used.
@@ -83,7 +86,7 @@ def prepare(sources: Sources, params: Mapping[str, Sequence[str]], sight: Sight,
     columns = [name.strip() for name in _one(params, "cols", "").split(",") if name.strip()]
     question = Question(start, end, asked.expression)
     total = sources.logs.count(question).value
-    pages = sources.logs.scan(question, order="oldest" if order == "oldest" else "newest", size=PAGE, most=most)
+    pages = sources.logs.scan(question, order="oldest" if order == "oldest" else "newest", size=size, most=most)
     lines = (masked(line, sight) for page in pages for line in page.lines)
     cut = f"Cut after {most:,} of {total:,} lines." if total > most else ""
     make = _ndjson if form == "ndjson" else _csv
@@ -119,7 +122,7 @@ def _guarded(lines: Iterator[Line], write: Write, cut: str, last: Callable[[str]
     try:
         for line in lines:
             chunk.append(write(line))
-            if len(chunk) == PAGE // 5:
+            if len(chunk) == CHUNK:
                 yield b"".join(chunk)
                 chunk.clear()
     except SourceError as error:

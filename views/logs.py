@@ -6,6 +6,7 @@ language. Whatever is returned from here has passed :mod:`views.log_masks`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -104,6 +105,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Next:
+    """Where the next page begins.
+
+    Attributes:
+        bookmark: For the source.
+        time: When the last line before it was written, so that what happened in between is on one page and not on two.
+    """
+
+    bookmark: Bookmark
+    time: datetime | None
+
+
+@dataclass(frozen=True)
 class LogPage:
     """A page of the list.
 
@@ -120,7 +134,7 @@ class LogPage:
     rows: tuple[Row | Event, ...]
     start: datetime
     end: datetime
-    after: Bookmark | None = None
+    after: Next | None = None
     remarks: tuple[str, ...] = ()
     query: str = ""
     mistake: Mistake | None = None
@@ -201,7 +215,7 @@ def load_page(
     span: Span,
     *,
     order: Order = "newest",
-    after: Bookmark | None = None,
+    after: Next | None = None,
     columns: Sequence[str] = (),
     sight: Sight,
     size: int = PAGE,
@@ -225,14 +239,15 @@ def load_page(
     if mistake is not None:
         return LogPage((), span.start, span.end, mistake=mistake)
     question = Question(span.start, span.end, asked.expression)
-    ask = partial(sources.logs.page, question, size=size, order=order, after=after)
+    bookmark = after.bookmark if after is not None else None
+    ask = partial(sources.logs.page, question, size=size, order=order, after=bookmark)
     page, (events, remarks) = side_by_side(ask, partial(_events, sources, span))
     lines = [masked(line, sight) for line in page.lines]
-    rows = interleaved(
-        [_row(line, columns) for line in lines], events, order, first=after is None, last=page.after is None
-    )
+    found = [_row(line, columns) for line in lines]
+    rows = interleaved(found, events, order, before=after.time if after is not None else None, last=page.after is None)
+    following = Next(page.after, found[-1].time) if page.after is not None else None
     partly = (page.partial,) if page.partial else ()
-    return LogPage(rows, span.start, span.end, page.after, (*partly, *remarks), page.query)
+    return LogPage(rows, span.start, span.end, following, (*partly, *remarks), page.query)
 
 
 def newer(sources: Sources, asked: Asked, since: datetime, until: datetime) -> int | None:
@@ -247,29 +262,26 @@ def newer(sources: Sources, asked: Asked, since: datetime, until: datetime) -> i
 
 
 def interleaved(
-    rows: Sequence[Row], events: Sequence[Event], order: Order, *, first: bool, last: bool
+    rows: Sequence[Row], events: Sequence[Event], order: Order, *, before: datetime | None, last: bool
 ) -> tuple[Row | Event, ...]:
-    """The lines of a page with the events among them.
+    """The lines of a page with the events among them, each event on one page.
 
     Args:
         rows: The lines, in their order.
         events: All events of the window.
         order: The order of the lines.
-        first: Whether the page is the first one, so that events before its first line belong to it.
-        last: Whether it is the last one, so that events behind its last line belong to it.
+        before: When the last line of the page before was written; ``None`` on the first page.
+        last: Whether it is the last page, so that all events behind its last line belong to it.
     """
-    times = [row.time for row in rows if row.time is not None]
-    if not times and not (first and last):
-        return tuple(rows)
-    newest_first = order == "newest"
-    ends = [None if first else times[0], None if last else times[-1]]
-    low, high = reversed(ends) if newest_first else ends
+    down = order == "newest"
+    end = None if last or not rows else rows[-1].time
+    low, high = (end, before) if down else (before, end)
     inside = [event for event in events if (low is None or event.time > low) and (high is None or event.time <= high)]
-    waiting = sorted(inside, key=lambda event: event.time, reverse=newest_first)
+    waiting = deque(sorted(inside, key=lambda event: event.time, reverse=down))
     found: list[Row | Event] = []
     for row in rows:
-        while waiting and row.time is not None and (waiting[0].time > row.time) == newest_first:
-            found.append(waiting.pop(0))
+        while waiting and row.time is not None and (waiting[0].time > row.time) == down:
+            found.append(waiting.popleft())
         found.append(row)
     return (*found, *waiting)
 

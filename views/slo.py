@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from analysis.slo import Budget, Burn, Tally, Window, budget, budget_left, burni
 from analysis.verdict import Status
 from collectors.cache import Kept
 from collectors.registry import Sources
-from collectors.slos import BurnRule, Objective
+from collectors.slos import BurnRule, Objective, load, shipped
 from collectors.span import Span
 from records.corrections import Correction
 from views.ages import oldest
@@ -98,6 +99,15 @@ class BudgetOverTime:
 
     standing: Standing
     frame: pd.DataFrame
+
+
+def objectives_of(file: Path | None) -> Mapping[str, Objective]:
+    """The objectives of an installation: those of its file, or the shipped ones.
+
+    Raises:
+        SlosError: The file has mistakes; one sentence a line.
+    """
+    return shipped() if file is None else load(file)
 
 
 def load_objectives(

@@ -58,6 +58,9 @@ local_roles = ["operator"]  # whoever sits at this machine may see who did what
 [records]
 url = "sqlite:///{plan.home}/console.sqlite3"
 
+[limits]
+deadline = "15s"
+
 [environments.{plan.environment}]
 title = "{plan.environment.capitalize()}"
 
@@ -80,4 +83,6 @@ url = "http://{HOST}:{plan.alertmanager_port}"
 [environments.{plan.environment}.elasticsearch]
 url = "http://{HOST}:{plan.elasticsearch_port}"
 index = "{plan.index_prefix}-*"
+daily = true
+deadline = "15s"  # the store of the demo reads every line of an index for each question
 """

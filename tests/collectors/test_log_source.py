@@ -366,3 +366,24 @@ def test_the_store_finds_just_the_lines_that_the_language_means(real_elasticsear
         query = a_query(chance)
         found = {one.document["fields"]["number"] for one in logs.page(Question(START, END, query), size=1000).lines}
         assert found == {one["fields"]["number"] for one in documents if holds(query, one)}, query
+
+
+def test_with_daily_indices_only_the_days_of_a_window_are_asked(real_elasticsearch):
+    name = f"daily-{uuid.uuid4().hex}"
+    days = [START - timedelta(days=1), START]
+    for day in days:
+        write(real_elasticsearch, f"{name}-{day:%Y.%m.%d}", [document(day, f"{day:%d}")])
+    environment = {"elasticsearch": {"url": real_elasticsearch, "index": f"{name}-*", "daily": True, "deadline": 60}}
+    sources = registry.build(Settings(environments={"test": environment}), "test")
+    try:
+        store, logs = sources.elasticsearch, sources.logs
+        assert store.indices(START, END) == f"{name}-2026.11.23"
+        assert store.indices(days[0], END) == f"{name}-2026.11.22,{name}-2026.11.23"
+        assert store.indices(START - timedelta(days=60), END) == f"{name}-*"
+        assert [one.message for one in logs.page(Question(days[0], END)).lines] == ["23", "22"]
+        assert [one.message for one in logs.page(Question(START - timedelta(days=9), END)).lines] == ["23", "22"]
+        assert logs.page(Question(START + timedelta(days=5), END + timedelta(days=5))).lines == ()
+        assert store.documents() == 2
+    finally:
+        for collector in sources.configured():
+            collector.close()

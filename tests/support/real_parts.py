@@ -16,6 +16,7 @@ from tests.support.looping import until
 # Debian keeps servers in sbin, which is not in an ordinary user's path.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 STOP_SECONDS = 30
+ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
@@ -98,7 +99,13 @@ def alertmanager(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def elasticsearch(folder: Path) -> Iterator[int]:
-    """The store that answers as Elasticsearch 8; its port."""
+    """The store that answers as Elasticsearch 8, or with ``ELASTICSEARCH=real`` a real one; its port."""
+    if os.environ.get("ELASTICSEARCH") == "real":
+        port = free_port()
+        command = [str(ROOT / "scripts" / "elasticsearch.sh"), "run", str(folder), str(port)]
+        with running(command, f"http://127.0.0.1:{port}/_cluster/health", folder / "elasticsearch.log"):
+            yield port
+        return
     spec = find_spec("noida_db")
     assert spec is not None, "the package noida-db is not installed; `make test` installs what is missing"
     program = Path(str(spec.origin)).parent / "noida-db"

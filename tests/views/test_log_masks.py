@@ -1,0 +1,125 @@
+"""What a viewer without the right to see who may see of a line: everything but who."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.logs import Around, Line
+from settings import Server, Settings
+from views.log_masks import Sight, masked, masked_around
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+BLIND = Sight(identifiers=False, key=b"a key of the tests")
+
+
+def line(message: str, fields: dict[str, object] | None = None, document: dict[str, object] | None = None) -> Line:
+    return Line("index/1", NOW, NOW.isoformat(), "INFO", message, fields or {}, document or {"message": message})
+
+
+def everything(one: Line) -> str:
+    return json.dumps([one.message, dict(one.fields), dict(one.document)], ensure_ascii=False)
+
+
+def test_somebody_with_the_right_sees_the_line_as_it_is():
+    one = line("login of user-17", {"user_id": "user-17"})
+    assert masked(one, Sight(identifiers=True)) is one
+
+
+def test_an_identifier_is_replaced_in_its_field_and_wherever_else_it_stands():
+    document = {
+        "fields": {"user_id": "user-17", "message": "login of user-17", "component": "security"},
+        "note": ["as user-17, again", {"by user-17": "x"}],
+        "kubernetes": {"pod": {"name": "synaptic-a"}},
+    }
+    found = masked(
+        line("login of user-17 from user-170", {"user_id": "user-17", "component": "security"}, document), BLIND
+    )
+    word = BLIND.pseudonym("user_id", "user-17")
+    assert found.fields == {"user_id": word, "component": "security"}
+    assert found.message == f"login of {word} from user-170"
+    assert found.document["note"] == [f"as {word}, again", {f"by {word}": "x"}]
+    assert found.document["kubernetes"] == {"pod": {"name": "synaptic-a"}}
+    assert '"user-17"' not in everything(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("user_id=ada failed", "ada"),
+        ('{"session_id": "lFeYLCD1"}', "lFeYLCD1"),
+        ("mail to ada.l+x@example.org bounced", "ada.l+x@example.org"),
+        ("from 10.20.0.110:4711", "10.20.0.110"),
+        ("from 2001:db8::17 port 1", "2001:db8::17"),
+        ("from ::1 port 1", "::1"),
+    ],
+)
+def test_who_somebody_is_is_found_in_a_text_as_well(text, secret):
+    assert secret not in masked(line(text), BLIND).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["at 12:30:59 the pool was full", "synaptic::storage took 1.5 s", "version 1.8.2, 17 of 20", "trace a2f47b6ef06c"],
+)
+def test_what_tells_of_nobody_stays(text):
+    assert masked(line(text), BLIND).message == text
+
+
+def test_an_identifier_within_json_that_was_kept_as_text_is_replaced():
+    inner = {"fields": {"user_id": "ada", "message": "bye ada"}, "ip_address": ["10.0.0.7", "10.0.0.8"]}
+    found = masked(line("bye ada", {"user_id": "ada"}, {"message": inner, "log": '{"user_id":"ada"}'}), BLIND)
+    assert "ada" not in everything(found)
+    assert "10.0.0" not in everything(found)
+
+
+def test_a_number_is_an_identifier_in_its_field_and_no_other_number_is():
+    found = masked(line("retry 3 of 12", {"user_id": 12}, {"fields": {"user_id": 12, "duration_ms": 12}}), BLIND)
+    assert found.message == "retry 3 of 12"
+    assert found.fields["user_id"] == found.document["fields"]["user_id"] == BLIND.pseudonym("user_id", 12)
+    assert found.document["fields"]["duration_ms"] == 12
+
+
+def test_an_object_in_the_place_of_an_identifier_is_replaced_as_a_whole():
+    found = masked(line("x", {}, {"user_id": {"name": "ada", "team": "core"}}), BLIND)
+    assert "ada" not in everything(found)
+    assert "core" not in everything(found)
+
+
+def test_the_same_value_has_the_same_pseudonym_under_a_key_and_another_under_another():
+    assert BLIND.pseudonym("user_id", "ada") == BLIND.pseudonym("user_id", "ada")
+    assert BLIND.pseudonym("user_id", "ada") != BLIND.pseudonym("user_id", "bob")
+    assert BLIND.pseudonym("user_id", "ada") != Sight(False, b"another key").pseudonym("user_id", "ada")
+
+
+def test_the_settings_may_hold_the_key_and_otherwise_it_is_one_for_the_process():
+    keyed = Settings(server=Server(pseudonym_key="sixteen letters and more"))
+    assert Sight.of(keyed, False) == Sight.of(keyed, False)
+    assert Sight.of(keyed, False).key == b"sixteen letters and more"
+    assert Sight.of(Settings(), False).key == Sight.of(Settings(), False).key != b""
+
+
+def test_the_lines_around_a_line_are_masked_and_so_is_what_they_share():
+    one = line("login of ada", {"session_id": "ada"})
+    found = masked_around(Around((one,), one, (one,), {"session_id": "ada", "pod": "synaptic-a"}), BLIND)
+    assert "ada" not in repr(found)
+    assert found.same["pod"] == "synaptic-a"
+
+
+# As ids are: a letter first, and long enough to tell somebody.
+NAMES = st.from_regex(r"[a-z][A-Za-z0-9_.@+/-]{5,20}[A-Za-z0-9]", fullmatch=True)
+
+
+@given(NAMES, st.text(max_size=40), st.text(max_size=40), st.sampled_from(["user_id", "session_id", "ip_address"]))
+def test_no_identifier_survives_wherever_it_stands(name, before, behind, field):
+    text = f"{before} {name}, {behind}"
+    document = {"fields": {field: name, "message": text}, "more": {"deep": [text, {"x": name}]}}
+    assert name not in everything(masked(line(text, {field: name}, document), BLIND))
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_masked_and_what_is_masked_stays_as_it_is_the_second_time(text):
+    once = masked(line(text), BLIND)
+    assert masked(once, BLIND) == once
