@@ -26,6 +26,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch import exceptions
 
 from collectors.cache import AnswerCache, Kept
+from collectors.elasticsearch_failures import failure, reason
 from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError, TimedOut, Unreachable
 from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
 from collectors.span import Span
@@ -63,12 +64,20 @@ class ClusterHealth(msgspec.Struct):
     unassigned_shards: int = 0
 
 
+class ShardFailure(msgspec.Struct):
+    """Why a shard gave no answer; what it nests stays as it came."""
+
+    index: str | None = None
+    reason: dict[str, Any] = {}
+
+
 class Shards(msgspec.Struct):
     """How many shards answered."""
 
     total: int = 0
     successful: int = 0
     failed: int = 0
+    failures: list[ShardFailure] = []
 
 
 class IndexRow(msgspec.Struct):
@@ -225,7 +234,7 @@ _ELASTIC_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...]
     (exceptions.ConnectionTimeout, TimedOut, "did not answer in time", "Look at the health of the cluster."),
     (exceptions.ConnectionError, Unreachable, "cannot be reached", "Check that it runs, and its address."),
     (exceptions.SerializationError, BadAnswer, "answered with something that is not JSON", "Check the address."),
-    (ApiError, BadAnswer, "answered with an error", "Its words are behind the info button."),
+    (ApiError, BadAnswer, "could not answer this question", "Ask for less, or for something else."),
     (exceptions.TransportError, Unreachable, "cannot be asked", "Check the address in the settings file."),
 )  # fmt: skip
 
@@ -235,12 +244,21 @@ def map_elastic_error(source: HttpSource, error: Exception) -> SourceError:
     for exception, kind, what, hint in _ELASTIC_ERRORS:
         if isinstance(error, exception):
             status = error.meta.status if isinstance(error, ApiError) else 0
+            if isinstance(error, ApiError) and (known := failure(source, status, error.body)) is not None:
+                return known
             if status in (429, 503):
                 return Overloaded(source.name, source.address, f"is overloaded ({status})", hint=hint)
-            said = f" ({error.message})" if isinstance(error, ApiError) and kind is BadAnswer else ""
+            said = (
+                f": {reason(error.body) or error.message}" if isinstance(error, ApiError) and kind is BadAnswer else ""
+            )
             trips = kind is not BadAnswer or status >= 500 or not status
             return kind(source.name, source.address, f"{what}{said}", hint=hint, trips=trips)
     raise error
+
+
+_BLAMES_QUESTION = (400, 404, 410, 422)
+_HAS_WORDS = (429, 500, 503)
+"""Statuses that are about the source, unless the body says that they are about the question."""
 
 
 class _Node(BaseNode):
@@ -260,10 +278,10 @@ class _Node(BaseNode):
         headers: HttpHeaders | None = None,
         request_timeout: Any = None,
     ) -> NodeApiResponse:
-        """Send one request; error statuses below 500 go back to the client, which knows their bodies."""
+        """Send one request; statuses that blame the question go back to the client, which knows their bodies."""
         sent = {name: value for name, value in (headers or {}).items() if name.lower() != "user-agent"}
         answer = self._source.ask(
-            method, target, self._checked, content=body, headers=sent, accept=(400, 404, 410, 422)
+            method, target, self._checked, content=body, headers=sent, accept=(*_BLAMES_QUESTION, *_HAS_WORDS)
         )
         meta = ApiResponseMeta(
             status=answer.status,
@@ -278,4 +296,12 @@ class _Node(BaseNode):
         # Here, and not in the client's serializer, a body that is not JSON counts as the source's failure.
         if answer.status < 300:
             self._source.json(msgspec.Raw)(answer)
+        elif answer.status in _HAS_WORDS:
+            try:
+                known = failure(self._source, answer.status, msgspec.json.decode(answer.body))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                known = None
+            if known is not None:
+                raise known
+            self._source.refuse_bad_status(answer)
         return answer

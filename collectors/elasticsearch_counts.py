@@ -72,9 +72,7 @@ def histogram_frame(
     missing = over_time(found.get("missing", {})) + columns.get(MISSING, 0)
     # Never below zero where a line has the field in two places.
     rest = np.maximum(every - missing - sum(frame.values()), 0)
-    for name, lines in ((OTHER, rest), (MISSING, missing)):
-        if lines.any():
-            frame[name] = lines
+    frame |= {name: lines for name, lines in ((OTHER, rest), (MISSING, missing)) if lines.any()}
     return pd.DataFrame(frame, index=index)
 
 
@@ -89,7 +87,13 @@ def top_values_request(places: Mapping[str, Sequence[str]], limit: int) -> Aggre
 
 
 def top_values(
-    found: Mapping[str, Any], places: Mapping[str, Sequence[str]], limit: int, *, lines: int, sampled: bool, partial: str
+    found: Mapping[str, Any],
+    places: Mapping[str, Sequence[str]],
+    limit: int,
+    *,
+    lines: int,
+    sampled: bool,
+    partial: str,
 ) -> tuple[TopValues, ...]:
     """The most frequent values, of the answer to :func:`top_values_request`.
 

@@ -25,7 +25,7 @@ _FAILURES: tuple[tuple[str, type[SourceError], str, str, bool], ...] = (
     ("no_shard_available_action_exception", BadAnswer, "has no copy of these lines at hand", _CLUSTER, False),
     ("master_not_discovered_exception", Overloaded, "has no elected master node", _CLUSTER, True),
     ("cluster_block_exception", BadAnswer, "blocks this index or all of them", _CLUSTER, False),
-    ("index_closed_exception", BadAnswer, "has closed this index", "Open it, or name another one in the settings.", False),
+    ("index_closed_exception", BadAnswer, "has closed this index", "Open it, or name another one.", False),
     ("index_not_found_exception", BadAnswer, "has no such index", "Check index of this source in the settings.", False),
     ("search_context_missing_exception", BadAnswer, "no longer keeps this list", "Load the list anew.", False),
 )  # fmt: skip

@@ -37,10 +37,13 @@ def listed(caps: FieldCaps) -> Fields:
     others = sorted(path for path in usable if path not in named)
     room = max(MOST_FIELDS - len(known), 0)
     remarks = tuple(one.conflict for one in known if one.conflict)
-    cut = max(len(others) - room, 0)
-    if cut:
-        remarks = (*remarks, f"{cut:,} more fields exist; they can be searched by their path.")
-    return Fields((*known, *(_field(path, path, usable[path]) for path in others[:room])), cut, remarks)
+    rest = [_field(path, path, usable[path]) for path in others]
+    return Fields((*known, *rest[:room]), remarks, tuple(rest[room:]))
+
+
+def mixed_times(caps: FieldCaps, path: str) -> bool:
+    """Whether some indices keep a time to the millisecond and others to the nanosecond."""
+    return {"date", "date_nanos"} <= set(caps.fields.get(path, {}))
 
 
 def _usable(path: str, types: dict[str, FieldType]) -> bool:
@@ -52,13 +55,14 @@ def _usable(path: str, types: dict[str, FieldType]) -> bool:
 def _field(name: str, path: str, types: dict[str, FieldType]) -> Field:
     present = {kind: one for kind, one in types.items() if kind not in _CONTAINERS and kind != "unmapped"}
     kinds = {_KINDS.get(kind, "other") for kind in present}
-    # Where indices disagree the question must be one that all of them understand: that of a text.
-    kind: Kind = next(iter(kinds)) if len(kinds) == 1 else "text"
+    # Where indices disagree the question must be one that all of them understand.
+    kind: Kind = next(iter(kinds)) if len(kinds) == 1 else "text" if "text" in kinds else "other"
     conflict = ""
     if len(kinds) > 1:
         ways = " and ".join(
-            f"{kind} in {', '.join(sorted(one.indices)[:3])}" if one.indices else kind
-            for kind, one in sorted(present.items())
+            f"{written} in {', '.join(sorted(one.indices)[:3])}" if one.indices else written
+            for written, one in sorted(present.items())
         )
-        conflict = f"The indices disagree about {name}: it is {ways}. It is searched as text, and cannot be counted."
+        how = "as text" if kind == "text" else "by whole values"
+        conflict = f"The indices disagree about {name}: it is {ways}. It is searched {how}, and cannot be counted."
     return Field(name, path, kind, len(kinds) == 1 and all(one.aggregatable for one in present.values()), conflict)

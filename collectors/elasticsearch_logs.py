@@ -2,29 +2,37 @@
 
 How the pages stay whole while lines arrive: the first page is a plain search, so that it is there at once. The second
 one opens a point in time and leaves out what the first has shown; all further ones continue in it by ``search_after``.
+Where the point in time has ended meanwhile, a new one begins where the last page ended. A store that has none is asked
+by moments: what is not newer than the last moment shown, without the lines of that moment that were shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
-import pandas as pd
 
 from collectors.cache import Kept
 from collectors.deadline import remaining
 from collectors.elasticsearch import CountAnswer, Elasticsearch
-from collectors.elasticsearch_fields import listed
-from collectors.elasticsearch_search import TIME, FieldCaps, Hit, SearchAnswer, SnapshotAnswer, line
-from collectors.errors import BadAnswer, SourceError
+from collectors.elasticsearch_counts import (
+    histogram_frame,
+    histogram_request,
+    top_values,
+    top_values_request,
+    total,
+)
+from collectors.elasticsearch_fields import listed, mixed_times
+from collectors.elasticsearch_pages import Moment, as_json, beyond, page_of, written
+from collectors.elasticsearch_search import TIME, FieldCaps, SearchAnswer, SnapshotAnswer, line_of
+from collectors.errors import BadAnswer, Partial, SourceError
 from collectors.log_dsl import Clause, to_dsl
 from collectors.log_query import EVERYTHING
 from collectors.logs import (
     Around,
     Bookmark,
-    Field,
     Fields,
     Histogram,
     Kinship,
@@ -34,6 +42,8 @@ from collectors.logs import (
     Question,
     TopValues,
 )
+
+T = TypeVar("T")
 
 KEEP_ALIVE = "5m"
 """How long the store keeps a list between two of its pages."""
@@ -50,9 +60,24 @@ SLICES = 100
 MOST_AT_ONCE = 10_000
 """Elasticsearch's own bound for the lines of one answer (``index.max_result_window``)."""
 
-OTHER, MISSING = "other", ""
+MOST_TIES = 1_000
+"""Most lines of one moment that are looked at to find what stands next to one of them."""
+
+SAMPLED_FROM = 1_000_000
+"""Matching lines from which on the values of fields are estimated from a part of them."""
+
+SAMPLE = 250_000
+"""About how many lines such an estimate looks at."""
 
 _KIN: Mapping[Kinship, str] = {"pod": "pod", "request": "request_id", "trace": "trace_id", "session": "session_id"}
+
+
+@dataclass(frozen=True)
+class _Caps:
+    """What the mappings tell: the fields, and whether the indices disagree about how exact a time is."""
+
+    fields: Fields
+    mixed_times: bool
 
 
 class ElasticsearchLogs:
@@ -72,42 +97,29 @@ class ElasticsearchLogs:
         """A page of lines, see :class:`collectors.logs.LogSource`.
 
         Raises:
-            SourceError: No usable answer; also where the store no longer keeps the list that ``after`` is from.
+            SourceError: No usable answer.
         """
         query = self._query(question)
         if after is None:
-            answer = self._search(
-                query, index=self._indices(question), size=size, sort=self._sort(order), track_total_hits=False
-            )
-            return self._page(answer, query, size, _seen)
-        bounded = _beyond(query, after, order)
-        snapshot = after.snapshot or self._snapshot(self._indices(question))
-        request: dict[str, Any] = {
-            "size": size,
-            "sort": [*self._sort(order), {"_shard_doc": "desc" if order == "newest" else "asc"}],
-            "pit": {"id": snapshot, "keep_alive": KEEP_ALIVE},
-            "track_total_hits": False,
-        }
-        if after.position:
-            request["search_after"] = list(after.position)
+            answer = self._list(query, question, size, order)
+            return page_of(answer, query, size, order, None, None, "")
+        before, latest = after.seen
+        if after.snapshot:
+            bounded = beyond(query, before, order)
+            try:
+                answer = self._list(bounded, question, size, order, after.snapshot, after.position)
+            except BadAnswer:
+                pass  # it has ended; what follows begins a new one where the last page ended
+            else:
+                return self._continued(answer, bounded, size, order, before, latest, after.snapshot)
+        bounded = beyond(query, latest, order)
         try:
-            answer = self._search(bounded, index=None, **request)
-        except BadAnswer as error:
-            raise BadAnswer(
-                error.source,
-                error.address,
-                f"no longer keeps this list: {error.what}",
-                hint="Load the list anew; it is kept for five minutes after each page.",
-                trips=False,
-            ) from error
-
-        def bookmark(hits: Sequence[Hit]) -> Bookmark:
-            return Bookmark(tuple(hits[-1].sort), answer.pit_id or snapshot, after.seen)
-
-        found = self._page(answer, bounded, size, bookmark)
-        if found.after is None:
-            self.release(Bookmark((), answer.pit_id or snapshot))
-        return found
+            snapshot = self._snapshot(question)
+        except BadAnswer:  # a store that cannot
+            answer = self._list(bounded, question, size, order)
+            return page_of(answer, bounded, size, order, None, latest, "")
+        answer = self._list(bounded, question, size, order, snapshot)
+        return self._continued(answer, bounded, size, order, latest, latest, snapshot)
 
     def release(self, bookmark: Bookmark) -> None:
         """Give back the point in time of a bookmark; never raises."""
@@ -128,7 +140,7 @@ class ElasticsearchLogs:
         length = (question.end - question.start).total_seconds()
         if length / step > MOST_BUCKETS:
             raise ValueError(f"{length / step:.0f} buckets are more than a chart can show")
-        view = ("histogram", round(length), step, by, limit, question.query)
+        view = ("histogram", step, by, limit, question.query)
         return self._kept(view, question, lambda: self._load_histogram(question, step, by, limit))
 
     def count(self, question: Question) -> Kept[int]:
@@ -146,6 +158,13 @@ class ElasticsearchLogs:
                     index=self._indices(question), allow_no_indices=True, ignore_unavailable=True, query=query
                 ),
             )
+            if answer.shards.failed:
+                raise Partial(
+                    self._store.source.name,
+                    self._store.source.address,
+                    f"counted in part only ({answer.shards.failed} of {answer.shards.total} shards failed)",
+                    hint="Look at the health of the cluster.",
+                )
             return answer.count
 
         return self._kept(("count", question.query), question, load)
@@ -165,19 +184,8 @@ class ElasticsearchLogs:
         Raises:
             SourceError: No usable answer, and none young enough is kept.
         """
-
-        def load() -> Fields:
-            caps = self._store.ask(
-                FieldCaps,
-                lambda client: client.field_caps(
-                    index=self._index, fields="*", allow_no_indices=True, ignore_unavailable=True
-                ),
-            )
-            if not caps.fields:
-                return Fields((), remarks=(f"No index matches {self._index}: no line has arrived under this name.",))
-            return listed(caps)
-
-        return self._store.cache.get((self._store.environment, "logs", "fields"), None, load, ttl=FIELDS_TTL)
+        kept = self._caps()
+        return Kept(kept.value.fields, kept.as_of, kept.error)
 
     def timeless(self) -> int:
         """How many lines have no time, and so belong to no window.
@@ -202,7 +210,7 @@ class ElasticsearchLogs:
             return None
         # Asked of the configured pattern and compared here, so that no address can read another index.
         answer = self._search({"ids": {"values": [document]}}, size=20)
-        return next((line(hit) for hit in answer.hits.hits if hit.index == index), None)
+        return next((line_of(hit) for hit in answer.hits.hits if hit.index == index), None)
 
     def around(self, line: Line, *, same: Kinship = "pod", size: int = 20) -> Around:
         """The lines just before and just after a line.
@@ -216,21 +224,24 @@ class ElasticsearchLogs:
         if not line.stamp or (name and not shared):
             missing = f"This line has no {name.removesuffix('_id') or 'time'} to share with others."
             return Around((), line, (), {}, missing)
-        kin = [_equal(self.fields().value, name, text) for name, text in shared.items()]
+        kin = [self._equal(name, text) for name, text in shared.items()]
 
-        def ask(limits: Clause, direction: str, most: int) -> SearchAnswer:
+        def ask(limits: Clause, order: Order, most: int) -> SearchAnswer:
             query = {"bool": {"filter": [*kin, {"range": {TIME: limits}}]}}
-            return self._search(query, size=most, sort=[{TIME: {"order": direction}}], track_total_hits=False)
+            return self._search(query, size=most, sort=self._sort(order), track_total_hits=False)
 
         stamp = line.stamp
-        earlier = ask({"lt": stamp}, "desc", size)
-        level = ask({"gte": stamp, "lte": stamp}, "asc", MOST_AT_ONCE // 10)
-        later = ask({"gt": stamp}, "asc", size)
+        earlier = ask({"lt": stamp}, "newest", size)
+        level = ask({"gte": stamp, "lte": stamp}, "oldest", MOST_TIES)
+        later = ask({"gt": stamp}, "oldest", size)
         # Lines of one moment have no order that a store could tell but the one in which they were written.
-        ties = sorted((_line(hit) for hit in level.hits.hits), key=_written)
+        ties = sorted((line_of(hit) for hit in level.hits.hits), key=written)
         place = next((number for number, one in enumerate(ties) if one.id == line.id), len(ties))
-        before = [*(_line(hit) for hit in reversed(earlier.hits.hits)), *ties[:place]][-size:]
-        after = [*ties[place + 1 :], *(_line(hit) for hit in later.hits.hits)][:size]
+        if place >= MOST_TIES:
+            crowd = f"More than {MOST_TIES:,} lines have this very time: which of them stand next to it is not known."
+            return Around((), line, (), shared, crowd)
+        before = [*(line_of(hit) for hit in reversed(earlier.hits.hits)), *ties[:place]][-size:]
+        after = [*ties[place + 1 :], *(line_of(hit) for hit in later.hits.hits)][:size]
         return Around(tuple(before), line, tuple(after), shared, earlier.partial or level.partial or later.partial)
 
     def scan(self, question: Question, *, order: Order = "newest", size: int = 1000, most: int) -> Iterator[Page]:
@@ -277,78 +288,55 @@ class ElasticsearchLogs:
             sort=self._sort("newest"),
             track_total_hits=False,
         )
-        lines = tuple(_line(hit) for hit in answer.hits.hits)
+        lines = tuple(line_of(hit) for hit in answer.hits.hits)
         told = f"{len(lines):,} of {total:,} lines were looked at, from {SLICES} moments spread over the window."
-        return Page(lines, None, f"{told} {answer.partial}".strip(), _told({"query": query}))
+        return Page(lines, None, f"{told} {answer.partial}".strip(), as_json({"query": query}))
 
     def _load_histogram(self, question: Question, step: int, by: str, limit: int) -> Histogram:
         query = self._query(question)
         places = self._countable(by) if by else []
-        inner = {f"by{number}": {"terms": {"field": place, "size": limit}} for number, place in enumerate(places)}
-        over_time: dict[str, Any] = {
-            "date_histogram": {"field": TIME, "fixed_interval": f"{step}s", "min_doc_count": 1}
-        }
-        if inner:
-            over_time["aggs"] = inner
-        answer = self._search(
-            query, index=self._indices(question), size=0, aggs={"time": over_time}, track_total_hits=True
-        )
-        buckets = answer.aggregations.get("time", {}).get("buckets", [])
-        first = int(question.start.timestamp() // step) * step
-        count = int(question.end.timestamp() // step) - first // step + 1
-        index = pd.DatetimeIndex(np.datetime64(first, "s") + np.arange(count) * np.timedelta64(step, "s"), tz="UTC")
-        columns: dict[str, np.ndarray] = {}
-
-        def add(name: str, row: int, lines: int) -> None:
-            if lines > 0 and 0 <= row < count:
-                columns.setdefault(name, np.zeros(count, np.int64))[row] += lines
-
-        for bucket in buckets:
-            row = (int(bucket["key"]) // 1000 - first) // step
-            lines = int(bucket["doc_count"])
-            if not places:
-                add("lines", row, lines)
-                continue
-            for number in range(len(places)):
-                found = bucket.get(f"by{number}", {})
-                for value in found.get("buckets", []):
-                    add(_shown(value, by), row, int(value["doc_count"]))
-                    lines -= int(value["doc_count"])
-                add(OTHER, row, int(found.get("sum_other_doc_count", 0)))
-                lines -= int(found.get("sum_other_doc_count", 0))
-            add(MISSING, row, lines)
-        return Histogram(
-            _ordered(columns, index, limit) if places else _single(columns, index),
-            step,
-            *_total(answer),
-            answer.partial,
-            _told({"query": query, "aggs": {"time": over_time}}),
-        )
+        aggs = histogram_request(step, places, limit)
+        answer = self._search(query, index=self._indices(question), size=0, aggs=aggs, track_total_hits=True)
+        frame = histogram_frame(answer.aggregations, question.start, question.end, step, places, by, limit)
+        return Histogram(frame, step, *total(answer), answer.partial, as_json({"query": query, "aggs": aggs}))
 
     def _load_top_values(self, question: Question, fields: Sequence[str], limit: int) -> tuple[TopValues, ...]:
         query = self._query(question)
         places = {name: self._countable(name) for name in fields}
-        aggs: dict[str, Any] = {}
-        for number, name in enumerate(fields):
-            for place_number, place in enumerate(places[name]):
-                aggs[f"f{number}p{place_number}"] = {"terms": {"field": place, "size": limit}}
+        aggs = top_values_request(places, limit)
+        matching = self.count(question).value
+        if matching >= SAMPLED_FROM:
+            sampler = {"random_sampler": {"probability": min(SAMPLE / matching, 0.5)}, "aggs": aggs}
+            try:
+                answer = self._search(
+                    query, index=self._indices(question), size=0, aggs={"part": sampler}, track_total_hits=False
+                )
+            except BadAnswer:
+                pass  # a store that cannot: all lines are counted
+            else:
+                part = answer.aggregations.get("part", {})
+                lines = int(part.get("doc_count", 0))
+                return top_values(part, places, limit, lines=lines, sampled=True, partial=answer.partial)
         answer = self._search(query, index=self._indices(question), size=0, aggs=aggs, track_total_hits=True)
-        total, exact = _total(answer)
-        found: list[TopValues] = []
-        for number, name in enumerate(fields):
-            counts: dict[str, int] = {}
-            other = 0
-            for place_number in range(len(places[name])):
-                one = answer.aggregations.get(f"f{number}p{place_number}", {})
-                other += int(one.get("sum_other_doc_count", 0))
-                for bucket in one.get("buckets", []):
-                    value = _shown(bucket, name)
-                    counts[value] = counts.get(value, 0) + int(bucket["doc_count"])
-            values = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            other += sum(lines for _, lines in values[limit:])
-            missing = max(total - other - sum(lines for _, lines in values[:limit]), 0)
-            found.append(TopValues(name, tuple(values[:limit]), other, missing, total, not exact, answer.partial))
-        return tuple(found)
+        lines, exact = total(answer)
+        return top_values(answer.aggregations, places, limit, lines=lines, sampled=not exact, partial=answer.partial)
+
+    def _caps(self) -> Kept[_Caps]:
+        """What the mappings tell, kept for ``FIELDS_TTL``."""
+
+        def load() -> _Caps:
+            caps = self._store.ask(
+                FieldCaps,
+                lambda client: client.field_caps(
+                    index=self._index, fields="*", allow_no_indices=True, ignore_unavailable=True
+                ),
+            )
+            if not caps.fields:
+                missing = f"No index matches {self._index}: no line has arrived under this name."
+                return _Caps(Fields((), remarks=(missing,)), mixed_times=False)
+            return _Caps(listed(caps), mixed_times(caps, TIME))
+
+        return self._store.cache.get((self._store.environment, "logs", "fields"), None, load, ttl=FIELDS_TTL)
 
     def _countable(self, name: str) -> list[str]:
         """Paths under which the values of a field can be counted; a text is counted by its keyword beside it."""
@@ -358,19 +346,72 @@ class ElasticsearchLogs:
             keyword = f"{one.path}.keyword"
             if one.countable:
                 found.append(one.path)
-            elif any(other.path == keyword for other in known.known):
+            elif any(other.path == keyword and other.countable for other in known.each(keyword)):
                 found.append(keyword)
         return list(dict.fromkeys(found))
 
+    def _equal(self, name: str, value: str) -> Clause:
+        """A field of the catalogue with exactly this value, in all places that the store has."""
+        clauses: list[Clause] = [{"term": {path: {"value": value}}} for path in self._countable(name)]
+        clauses += [
+            {"match_phrase": {one.path: {"query": value}}}
+            for one in self.fields().value.each(name)
+            if one.kind == "text" and f"{one.path}.keyword" not in self._countable(name)
+        ]
+        return {"bool": {"should": clauses, "minimum_should_match": 1}} if clauses else {"match_none": {}}
+
     def _query(self, question: Question) -> Clause:
-        window = {"range": {TIME: {"gte": question.start.isoformat(), "lte": question.end.isoformat()}}}
+        limits = {
+            "gte": question.start.isoformat(),
+            "lte": question.end.isoformat(),
+            "format": "strict_date_optional_time",
+        }
+        window = {"range": {TIME: limits}}
         if question.query == EVERYTHING:
             return {"bool": {"filter": [window]}}
         return {"bool": {"filter": [window, to_dsl(question.query, self.fields().value)]}}
 
-    @staticmethod
-    def _sort(order: Order) -> list[dict[str, Any]]:
-        return [{TIME: {"order": "desc" if order == "newest" else "asc", "unmapped_type": "date"}}]
+    def _list(
+        self,
+        query: Clause,
+        question: Question,
+        size: int,
+        order: Order,
+        snapshot: str = "",
+        position: Sequence[Any] = (),
+    ) -> SearchAnswer:
+        """One page: of the indices as they are now, or of a snapshot, where it goes on after a position."""
+        rest: dict[str, Any] = {"size": size, "sort": self._sort(order), "track_total_hits": False}
+        if not snapshot:
+            return self._search(query, index=self._indices(question), **rest)
+        rest["sort"].append({"_shard_doc": "desc" if order == "newest" else "asc"})
+        rest["pit"] = {"id": snapshot, "keep_alive": KEEP_ALIVE}
+        if position:
+            rest["search_after"] = list(position)
+        return self._search(query, index=None, **rest)
+
+    def _continued(
+        self,
+        answer: SearchAnswer,
+        query: Clause,
+        size: int,
+        order: Order,
+        before: Moment,
+        latest: Moment,
+        snapshot: str,
+    ) -> Page:
+        """A page of a snapshot, which is given back after the last one."""
+        now = answer.pit_id or snapshot
+        found = page_of(answer, query, size, order, before, latest, now)
+        if found.after is None:
+            self.release(Bookmark((), now))
+        return found
+
+    def _sort(self, order: Order) -> list[dict[str, Any]]:
+        by: dict[str, Any] = {"order": "desc" if order == "newest" else "asc", "unmapped_type": "date"}
+        if self._caps().value.mixed_times:  # else milliseconds would be compared with nanoseconds
+            by["numeric_type"] = "date_nanos"
+        return [{TIME: by}]
 
     def _search(self, query: Clause, *, size: int, index: str | None = "", **rest: Any) -> SearchAnswer:
         """One search within what is left of the deadline; the store is told to end a little earlier by itself."""
@@ -388,88 +429,16 @@ class ElasticsearchLogs:
     def _indices(self, question: Question) -> str:
         return self._store.indices(question.start, question.end)
 
-    def _snapshot(self, index: str) -> str:
+    def _snapshot(self, question: Question) -> str:
+        index = self._indices(question)
         answer = self._store.ask(
             SnapshotAnswer,
             lambda client: client.open_point_in_time(index=index, keep_alive=KEEP_ALIVE, ignore_unavailable=True),
         )
         return answer.id
 
-    @staticmethod
-    def _page(answer: SearchAnswer, query: Clause, size: int, bookmark: Any) -> Page:
-        hits = answer.hits.hits
-        after = bookmark(hits) if len(hits) == size and hits else None
-        return Page(tuple(_line(hit) for hit in hits), after, answer.partial, _told({"query": query}))
-
-    def _kept(self, view: tuple[Any, ...], question: Question, load: Any) -> Kept[Any]:
+    def _kept(self, view: tuple[Any, ...], question: Question, load: Callable[[], T]) -> Kept[T]:
         moment = (question.start, question.end)
-        return self._store.cache.get((self._store.environment, "logs", *view), moment, load)
-
-
-_line = line
-
-
-def _seen(hits: Sequence[Hit]) -> Bookmark:
-    """After a first page: its last moment, and the lines of that moment that were shown."""
-    last = hits[-1]
-    stamp = line(last).stamp
-    return Bookmark((), "", (stamp, *(hit.id for hit in hits if hit.sort[:1] == last.sort[:1])))
-
-
-def _beyond(query: Clause, after: Bookmark, order: Order) -> Clause:
-    """The query without what the first page has shown."""
-    stamp, *shown = after.seen
-    side = "lte" if order == "newest" else "gte"
-    return {
-        "bool": {
-            "filter": [query, {"range": {TIME: {side: stamp}}}],
-            "must_not": [{"ids": {"values": shown}}],
-        }
-    }
-
-
-def _equal(fields: Fields, name: str, value: str) -> Clause:
-    """A field of the catalogue with exactly this value, in all places that the store has."""
-    places: list[Field] = list(fields.each(name))
-    clauses = [
-        {"match_phrase": {one.path: {"query": value}}} if one.kind == "text" else {"term": {one.path: {"value": value}}}
-        for one in places
-    ]
-    return {"bool": {"should": clauses, "minimum_should_match": 1}} if clauses else {"match_none": {}}
-
-
-def _written(one: Line) -> tuple[int, str]:
-    """The order in which lines of one moment were written, where the shipper tells it."""
-    log = one.document.get("log")
-    offset = log.get("offset") if isinstance(log, Mapping) else one.document.get("log.offset")
-    return (offset if isinstance(offset, int) else 0, one.id)
-
-
-def _shown(bucket: Mapping[str, Any], name: str) -> str:
-    value = str(bucket.get("key_as_string", bucket["key"]))
-    return value.upper() if name == "level" else value
-
-
-def _ordered(columns: Mapping[str, np.ndarray], index: pd.DatetimeIndex, limit: int) -> pd.DataFrame:
-    """The largest values first, the rest as one column, and lines without the field last."""
-    named = sorted((name for name in columns if name not in (OTHER, MISSING)), key=lambda name: -columns[name].sum())
-    frame = {name: columns[name] for name in named[:limit]}
-    rest = [columns[name] for name in (*named[limit:], *([OTHER] if OTHER in columns else []))]
-    if rest:
-        frame[OTHER] = np.sum(rest, axis=0)
-    if MISSING in columns:
-        frame[MISSING] = columns[MISSING]
-    return pd.DataFrame(frame, index=index)
-
-
-def _single(columns: Mapping[str, np.ndarray], index: pd.DatetimeIndex) -> pd.DataFrame:
-    return pd.DataFrame({"lines": columns.get("lines", np.zeros(len(index), np.int64))}, index=index)
-
-
-def _total(answer: SearchAnswer) -> tuple[int, bool]:
-    total = answer.hits.total
-    return (total.value, total.relation == "eq") if total is not None else (0, True)
-
-
-def _told(request: Mapping[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(request), indent=2).decode()
+        # The last good answer may stand in for one of another moment, but not for one of another length.
+        length = round((question.end - question.start).total_seconds())
+        return self._store.cache.get((self._store.environment, "logs", *view, length), moment, load)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from collectors.elasticsearch import Shards
+from collectors.elasticsearch_failures import reason
 from collectors.log_fields import catalogue
 from collectors.logs import Line
 
@@ -68,10 +69,10 @@ class SearchAnswer(msgspec.Struct):
     def partial(self) -> str:
         """What is missing and why, as a sentence; empty where the answer is whole."""
         if self.shards.failed:
-            return (
-                f"{self.shards.failed} of {self.shards.total} shards failed: lines are missing. "
-                "Look at the health of the cluster."
-            )
+            words = [reason({"error": one.reason}) for one in self.shards.failures]
+            because = next((f" ({text})" for text in words if text), "")
+            count = f"{self.shards.failed} of {self.shards.total} shards failed{because}"
+            return f"{count}: lines are missing. Look at the health of the cluster."
         if self.timed_out:
             return "The search was ended by its time limit: lines are missing. Narrow the window or the search."
         return ""
@@ -98,7 +99,7 @@ class FieldCaps(msgspec.Struct):
     fields: dict[str, dict[str, FieldType]] = {}
 
 
-def line(hit: Hit) -> Line:
+def line_of(hit: Hit) -> Line:
     """The line of a document."""
     document = parsed(hit.source)
     known = {}

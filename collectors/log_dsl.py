@@ -117,6 +117,8 @@ def _each(candidates: tuple[Field, ...], clause: Callable[[Field], Clause]) -> C
 
 
 def _words(field: Field, text: Text) -> Clause:
+    if text.prefix and field.conflict:  # where some indices have it as a keyword, a phrase cannot begin
+        return {"prefix": {field.path: {"value": text.words, "case_insensitive": True}}}
     if text.prefix:
         return {"match_phrase_prefix": {field.path: {"query": text.words, "max_expansions": 50}}}
     if text.phrase:
@@ -125,7 +127,12 @@ def _words(field: Field, text: Text) -> Clause:
 
 
 def _term(field: Field, term: Term) -> Clause:
-    if field.kind in ("text", "other") or field.conflict:
+    if field.kind == "other":
+        if term.prefix:
+            raise _unusable(field, f"{term.value}*", "has no beginnings to search for; give the whole value")
+        # Lenient, because a number of some indices is a word in others.
+        return {"match": {field.path: {"query": term.value, "lenient": True}}}
+    if field.kind == "text" or field.conflict:
         return _words(field, Text(term.value, phrase=not term.prefix, prefix=term.prefix))
     if term.prefix:
         if field.kind != "keyword":

@@ -91,7 +91,7 @@ class Bookmark:
         position: Of the last line that was given.
         snapshot: Identity of the snapshot that the pages are read from, so that lines that arrive meanwhile shift
             nothing; empty where none was made yet.
-        seen: What the pages before the snapshot have shown; opaque.
+        seen: What was shown at the last moments of the pages before; opaque.
     """
 
     position: tuple[Any, ...]
@@ -170,17 +170,22 @@ class Fields:
 
     Attributes:
         known: Those of ``log_fields.toml`` that exist, in its order, then the others by name.
-        cut: How many more there are than are listed; 0 where the list is whole.
         remarks: What the source lacks, each as a sentence that says what it means for the view.
+        unlisted: Further ones, too many to be listed; they can be asked for by their path.
     """
 
     known: tuple[Field, ...]
-    cut: int = 0
     remarks: tuple[str, ...] = ()
+    unlisted: tuple[Field, ...] = field(default=(), repr=False)
+
+    @property
+    def cut(self) -> int:
+        """How many more there are than are listed; 0 where the list is whole."""
+        return len(self.unlisted)
 
     def each(self, name: str) -> tuple[Field, ...]:
         """All places of the field that is written so in a query, by its name or by its path."""
-        return tuple(one for one in self.known if name in (one.name, one.path))
+        return tuple(one for one in (*self.known, *self.unlisted) if name in (one.name, one.path))
 
     def named(self, name: str) -> Field | None:
         """The first place of the field that is written so in a query."""

@@ -1,6 +1,7 @@
 """Latency & SLO: is it slow or failing, for whom, since when, and how much of the promise is left?"""
 
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
@@ -80,12 +81,11 @@ def show(visit: context.Context) -> None:
     )
 
 
-def promises(visit: context.Context) -> None:
+def promises(visit: context.Context, file: Path | None) -> None:
     """The objectives: how much of each promise is kept and left, and the budget of one over its period."""
     sources = registry.sources(visit.settings, visit.environment)
-    assert visit.configured is not None
     try:
-        objectives = objectives_of(visit.configured.slo)
+        objectives = objectives_of(file)
     except SlosError as error:
         parts.mistakes(str(error))
         return
@@ -120,4 +120,4 @@ if visit.configured is None:
     nothing_configured()
 else:
     show(visit)
-    promises(visit)
+    promises(visit, visit.configured.slo)

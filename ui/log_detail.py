@@ -73,7 +73,7 @@ def line(found: Opened | None, _span: Span) -> None:
     with fields, st.container(height=FIELDS_HEIGHT, border=False, gap=None):
         _fields(found)
     with tree, st.container(height=FIELDS_HEIGHT, border=False):
-        st.json(_cleaned(shown.document), expanded=2)
+        st.json(cleaned(shown.document), expanded=2)
     with text:
         whole = json.dumps(shown.document, ensure_ascii=False, indent=1, default=str)
         st.code(clean(whole, LONGEST_COPY, lines=True), language=None, wrap_lines=True, height=FIELDS_HEIGHT)
@@ -201,7 +201,7 @@ def _written(one: Line) -> str:
     return clean(f"{clock} {one.level or format.UNKNOWN:<5} {component:<9} {text}", 1000)
 
 
-def _cleaned(value: Any, left: list[int] | None = None) -> Any:
+def cleaned(value: Any, left: list[int] | None = None) -> Any:
     """A document for the tree: nothing hidden in any text or key, and no more of it than a browser can draw."""
     left = [MOST_LEAVES] if left is None else left
     if isinstance(value, Mapping):
@@ -210,9 +210,9 @@ def _cleaned(value: Any, left: list[int] | None = None) -> Any:
             if left[0] <= 0:
                 found["…"] = "more in Copy"
                 break
-            found[clean(key, 200)] = _cleaned(inner, left)
+            found[clean(key, 200)] = cleaned(inner, left)
         return found
     if isinstance(value, list | tuple):
-        return [_cleaned(inner, left) for inner in value[: max(left[0], 0)]]
+        return [cleaned(inner, left) for inner in value[: max(left[0], 0)]]
     left[0] -= 1
     return clean(value, LONGEST_TEXT, lines=True) if isinstance(value, str) else value

@@ -34,6 +34,9 @@ OPERATORS = {
 """How a filter is put together: its words, how it is written, and whether it needs a value."""
 
 
+_JOINING = ("AND", "OR", "NOT", "TO")
+
+
 def search(
     state: LogState, mistakes: Sequence[Mistake], inverted: Callable[[str], str], fields: Mapping[str, str]
 ) -> None:
@@ -152,10 +155,10 @@ def _builder(fields: Mapping[str, str]) -> None:
     if field in fields:
         st.caption(inert(fields[field]))
     operator = st.selectbox("How", list(OPERATORS), key="logs-filter-operator")
-    form, valued = OPERATORS[operator]
+    valued = OPERATORS[operator][1]
     value = st.text_input("Value", key="logs-filter-value", disabled=not valued, max_chars=500)
     ready = bool(field) and (not valued or bool(value.strip()))
-    text = form.format(field=str(field or "").strip(), value=_quoted(value.strip())) if ready else ""
+    text = written(str(field or "").strip(), operator, value.strip()) if ready else ""
     st.button(
         "Add",
         key="logs-filter-add",
@@ -166,9 +169,11 @@ def _builder(fields: Mapping[str, str]) -> None:
     )
 
 
-def _quoted(value: str) -> str:
-    """A value with everything escaped that the search would read as more than a character."""
-    return "".join(f"\\{char}" if not (char.isalnum() or char in "_.@/") else char for char in value)
+def written(field: str, operator: str, value: str) -> str:
+    """A filter in the language of the search; every character of the value stands for itself."""
+    escaped = "".join(f"\\{char}" if not (char.isalnum() or char in "_.@/") else char for char in value)
+    # Words that would join two filters are escaped as well.
+    return OPERATORS[operator][0].format(field=field, value=f"\\{escaped}" if escaped in _JOINING else escaped)
 
 
 def _saved(state: LogState) -> None:

@@ -158,10 +158,8 @@ async def ask(app, gone: asyncio.Event | None = None, first: asyncio.Event | Non
              "asgi": {"spec_version": "2.3"}}  # fmt: skip
 
     async def receive():
-        if gone is not None:
-            await gone.wait()
-            return {"type": "http.disconnect"}
-        await asyncio.Event().wait()
+        await (gone or asyncio.Event()).wait()
+        return {"type": "http.disconnect"}
 
     async def send(message):
         sent.append(message)
@@ -190,7 +188,6 @@ def test_more_exports_than_may_run_are_told_to_come_back_and_then_they_may():
         slow[0].go.set()
         assert b"".join(message.get("body", b"") for message in await running[0]) == b"first\nlast\n"
         await _ended(slow[0].closed)
-        waiting = iter([Slow()])
         again = Slow()
         again.go.set()
         waiting = iter([again])

@@ -1,0 +1,68 @@
+"""Small parts of the Logs page: the mark under a mistake, filters put together by hand, trees of foreign documents."""
+
+import doctest
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.log_query import Compare, Exists, Not, QueryMistake, Term, parse
+from ui import log_detail, log_search
+
+
+def test_the_example_of_a_pointed_text_is_true():
+    assert doctest.testmod(log_search) == (0, 1)
+
+
+@given(st.text(max_size=300), st.integers(0, 300), st.integers(0, 300))
+def test_a_mark_stands_under_any_place_of_any_text(text, position, length):
+    above, below = log_search.pointed(text, position, length).split("\n")
+    assert set(below) <= {" ", "^"}
+    assert "^" in below
+    assert len(below) <= len(above) + 1
+
+
+@pytest.mark.parametrize("text", ["level:(", "a OR", "x" * 500 + " (", "(" + "y" * 500])
+def test_the_mark_stands_under_the_character_that_the_mistake_names(text):
+    with pytest.raises(QueryMistake) as caught:
+        parse(text)
+    mistake = caught.value
+    above, below = log_search.pointed(text, mistake.position, mistake.length).split("\n")
+    column = below.index("^")
+    assert above[column : column + 1] == text[mistake.position : mistake.position + 1]
+    assert len(above) < 140
+
+
+VALUES = st.text(min_size=1, max_size=40).filter(lambda text: text.strip() and text.strip().isprintable())
+
+
+@given(VALUES)
+def test_a_filter_that_is_put_together_means_what_was_typed_whatever_that_is(value):
+    value = value.strip()
+    text = log_search.written("pod", "is", value)
+    assert parse(text) == Term("pod", value)
+    assert parse(log_search.written("pod", "is not", value)) == Not(Term("pod", value))
+    assert parse(log_search.written("pod", "begins with", value)) == Term("pod", value, prefix=True)
+    assert parse(log_search.written("pod", "at least", value)) == Compare("pod", value, None)
+    assert parse(log_search.written("pod", "exists", "")) == Exists("pod")
+
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=20), inner, max_size=5),
+    max_leaves=40,
+)
+
+
+@given(st.dictionaries(st.text(max_size=20), DOCUMENTS, max_size=8))
+def test_a_tree_is_plain_json_without_anything_hidden(document):
+    shown = json.dumps(log_detail.cleaned(document), ensure_ascii=False)
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
+
+
+def test_a_tree_of_ten_thousand_values_is_cut_and_says_so():
+    shown = log_detail.cleaned({f"field {number}": number for number in range(10_000)})
+    assert len(shown) == log_detail.MOST_LEAVES + 1
+    assert shown["…"] == "more in Copy"
