@@ -205,7 +205,7 @@ class ElasticsearchLogs:
         Raises:
             SourceError: No usable answer.
         """
-        index, _, document = line_id.rpartition("/")
+        index, _, document = line_id.partition("/")
         if not index or not document:
             return None
         # Asked of the configured pattern and compared here, so that no address can read another index.

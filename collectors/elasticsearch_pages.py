@@ -76,7 +76,7 @@ def _last_moment(hits: Sequence[Hit], lines: Sequence[Line], latest: Moment | No
 def beyond(query: Clause, moment: Moment, order: Order) -> Clause:
     """The query for what is not shown yet."""
     shown: dict[str, list[str]] = {}
-    for index, _, document in (one.rpartition("/") for one in moment.lines):
+    for index, _, document in (one.partition("/") for one in moment.lines):
         shown.setdefault(index, []).append(document)
     return {
         "bool": {

@@ -15,7 +15,7 @@ from collectors.cache import AnswerCache
 from collectors.elasticsearch import Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured
-from collectors.logs import LogSource
+from collectors.logs import Histogram, LogSource
 from collectors.prometheus import Prometheus
 from collectors.prometheus_wire import Range
 from collectors.synaptic import Synaptic
@@ -125,6 +125,8 @@ def size_of(value: Any) -> int:
         return int(value.memory_usage(index=True, deep=True).sum())
     if isinstance(value, np.ndarray):
         return int(value.nbytes)
+    if isinstance(value, Histogram):
+        return size_of(value.frame) + size_of(value.query)
     if isinstance(value, list | tuple | frozenset):
         return sys.getsizeof(value) + 500 * len(value)
     return sys.getsizeof(value)

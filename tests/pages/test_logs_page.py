@@ -10,7 +10,7 @@ import pytest
 from tests.journey.test_journey import zoom as drag
 from tests.support import log_lines
 from tests.support.log_lines import document, every
-from tests.support_pages.browsing import visiting
+from tests.support_pages.browsing import DRAWN, visiting
 from tests.ui.hostile_text import hostile_texts
 from tests.web.serving import ROOT, serving
 
@@ -97,11 +97,14 @@ def held(**params):
 
 def open_row(visit, row):
     """Click a row of the list, counted from 0."""
-    table = panel(visit, "lines").locator('[data-testid="stDataFrame"]').first
-    table.scroll_into_view_if_needed()
-    box = table.bounding_box()
+    before = visit.params().get("line", "")
+    visit.page.wait_for_function(DRAWN)
+    box = panel(visit, "lines").locator('[data-testid="stDataFrame"]').first.bounding_box()
     visit.page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + 35 + 28 * row + 14)
-    visit.wait_for_params(line="")
+    visit.page.wait_for_function(
+        "before => ![null, before].includes(new URL(location).searchParams.get('line'))", arg=before
+    )
+    visit.settled()
 
 
 def filters(visit):
@@ -231,17 +234,13 @@ def test_the_lines_of_the_list_can_be_had_as_a_file(visit):
 
 
 def test_hostile_lines_do_nothing_wherever_they_are_shown(visit):
-    page = visit.open(
-        f"{held(cols='component,resource,operation', by='component')}".replace("env=plain", "env=hostile")
-    )
+    page = visit.open(held(env="hostile", cols="component,resource,operation", by="component"))
     page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 0")
     for row in range(len(hostile_texts(PORT))):
         open_row(visit, row)
         visit.settled()
         page.get_by_role("tab", name="JSON").click()
         page.get_by_role("tab", name="Copy").click()
-        page.locator(".st-key-logs-close button").first.click()
-        visit.wait_for_params(line=None)
     assert page.evaluate("window.hostile") is None
     main = page.locator('[data-testid="stMain"]')
     assert main.locator("script, img[src*='127.0.0.1:9'], a[href^='javascript']").count() == 0
