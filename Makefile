@@ -16,7 +16,12 @@ TEST_PACKAGES := $(DEMO_PACKAGES) $(BROWSER_PACKAGES) redis-server postgresql-15
 COVERED := --cov=collectors --cov=ui.window --cov=settings --cov-branch --cov-report=term-missing:skip-covered
 COVERED_PERCENT := 90
 
-.PHONY: help demo demo-status demo-stop gameday gamedays run dev test lint lock benchmarks screenshots \
+# What asks the store of log lines.
+LOG_TESTS := $(wildcard tests/collectors/test_log_*.py tests/views/test_log_*.py) tests/collectors/test_other_collectors.py \
+    tests/collectors/test_source_faults.py tests/views/test_pattern_views.py tests/web/test_export.py \
+    tests/pages/test_logs_page.py tests/test_worker.py
+
+.PHONY: help demo demo-status demo-stop gameday gamedays run dev test test-elasticsearch lint lock benchmarks screenshots \
     debian-demo debian-test debian-browser
 
 help: ## List these commands
@@ -50,6 +55,11 @@ dev: .venv/.installed-demo ## Start the console against the running demo, reload
 test: ## Run all tests and show the coverage (ARGS="-k name": some of them)
 	@$(MAKE) -s --no-print-directory -j2 debian-test .venv/.installed-test
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(COVERED) --cov-fail-under=$(COVERED_PERCENT))
+
+test-elasticsearch: ## Run the tests of the logs on a real Elasticsearch; needs a Java compiler and Maven
+	@$(MAKE) -s --no-print-directory -j2 debian-test .venv/.installed-test
+	@scripts/elasticsearch.sh build
+	@ELASTICSEARCH=real $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(LOG_TESTS))
 
 lint: .venv/.installed-lint ## Check style, types, doors between rooms, dependencies, container recipes
 	@scripts/lint.sh

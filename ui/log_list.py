@@ -303,7 +303,7 @@ def _table(page: LogPage, state: LogState, shown: _Held) -> None:
             "time": st.column_config.TextColumn(f"Time ({zone})", width=168 if days else 104),
             "level": st.column_config.TextColumn("Level", width=82),
             **{
-                f"field {number}": st.column_config.TextColumn(clean(name, 60))
+                f"field {number}": st.column_config.TextColumn(clean(name, 60), width=_width(frame[f"field {number}"]))
                 for number, name in enumerate(state.columns)
             },
             "text": st.column_config.TextColumn("Message", width="large"),
@@ -316,6 +316,11 @@ def _table(page: LogPage, state: LogState, shown: _Held) -> None:
         selection_mode="single-cell",
         alt="Lines of the log with what happened between them",
     )
+
+
+def _width(cells: pd.Series) -> int:
+    """Pixels for a column: what its texts need, within bounds that leave room for the message."""
+    return int(min(max(cells.str.len().max() * 7 + 20, 80), 210))
 
 
 def _cells(row: Row | Event, state: LogState, days: bool) -> list[str]:
