@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from analysis.events import Event, EventKind, Severity
+from analysis.events import ROLL_BACK, Event, EventKind, Severity
 
 ROLLOUT = timedelta(minutes=15)
 """Replicas that start the same version within this time belong to one deploy (a rolling update is slow)."""
@@ -53,7 +53,7 @@ def deploys(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]]) -> list[Ev
         if version == last and found and moment - found[-1].time < ROLLOUT:
             continue
         back = version in seen_before
-        title = f"roll-back to {version}" if back else f"deploy {version}"
+        title = f"{ROLL_BACK} {version}" if back else f"deploy {version}"
         found.append(Event(moment, EventKind.DEPLOY, title, "first replica reports this version", Severity.INFO))
         seen_before.add(version)
         last = version

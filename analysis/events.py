@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+ROLL_BACK = "roll-back to"
+"""How the title of a deploy begins that brought an earlier version back."""
+
 
 class EventKind(StrEnum):
     """The kinds of event that a chart's ribbon tells apart, each with a marker of its own."""

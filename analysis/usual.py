@@ -3,6 +3,7 @@
 Series are ``pandas.Series`` of float64 with an aware UTC time index, NaN where there is no sample.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -63,13 +64,46 @@ def since(series: pd.Series, limit: float, *, below: bool = False) -> datetime |
         One single value within the limit does not end a stay: a borderline value flickers.
     """
     values = series.dropna()
-    if values.empty:
+    if values.empty or not (values.iloc[-1] <= limit if below else values.iloc[-1] >= limit):
         return None
+    stay = last_stay(values, limit, below=below)
+    return stay.start if stay is not None else None
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A stretch in which a series was beyond a limit.
+
+    Attributes:
+        start: Its first moment, aware UTC.
+        end: Its last moment; ``None`` where it lasts until the newest value.
+    """
+
+    start: datetime
+    end: datetime | None
+
+
+def last_stay(series: pd.Series, limit: float, *, below: bool = False) -> Stay | None:
+    """The newest stay beyond a limit, whether it still lasts or not; ``None`` where there was none.
+
+    Args:
+        series: The series; gaps do not end a stay.
+        limit: The limit.
+        below: Whether low values are the bad ones.
+
+    Returns:
+        The stay. One single value within the limit does not end it, and one within it at the end of the series does
+        not either: a borderline value flickers.
+    """
+    values = series.dropna()
     beyond = (values <= limit if below else values >= limit).to_numpy()
-    if not beyond[-1]:
+    if not beyond.any():
         return None
+    final = int(np.flatnonzero(beyond)[-1])
+    lasts = final >= len(beyond) - 2
+    beyond, moments = beyond[: final + 1], values.index
     within = np.flatnonzero(~(beyond[:-1] | beyond[1:])) if len(beyond) > 1 else np.array([], dtype=int)
     first = int(within[-1]) + 2 if within.size else 0
     while first < len(beyond) and not beyond[first]:
         first += 1
-    return values.index[first].to_pydatetime()  # type: ignore[no-any-return]
+    return Stay(moments[first].to_pydatetime(), None if lasts else moments[final].to_pydatetime())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from analysis.events import Event, EventKind
+from analysis.events import ROLL_BACK, Event, EventKind
 
 Status = Literal["ok", "risk", "broken", "unknown"]
 
@@ -18,6 +18,9 @@ FAR = 3.0
 
 AFTER = timedelta(minutes=15)
 """How long before the trouble a deploy may lie to be named with it."""
+
+BACK = timedelta(minutes=2)
+"""The same for a roll-back: it ends a trouble as a rule, so only one right before the next is named with it."""
 
 STEP = timedelta(seconds=15)
 """How much later than its effect a deploy may seem to be: both are read off the same grid of samples."""
@@ -116,11 +119,14 @@ def in_words(times: float) -> str:
 
 
 def before(moment: datetime | None, events: Sequence[Event]) -> Event | None:
-    """The last deploy or roll-back within ``AFTER`` before a moment, never one that came after it."""
+    """The last deploy within ``AFTER`` before a moment, or roll-back within ``BACK``; never one that came after it."""
     if moment is None:
         return None
     near = [
-        event for event in events if event.kind is EventKind.DEPLOY and moment - AFTER <= event.time <= moment + STEP
+        event
+        for event in events
+        if event.kind is EventKind.DEPLOY
+        and moment - (BACK if event.title.startswith(ROLL_BACK) else AFTER) <= event.time <= moment + STEP
     ]
     return near[-1] if near else None
 

@@ -82,6 +82,7 @@ class Signal(BaseModel):
         usual: Which distance from what is usual is worth a word: ``high``, ``both`` ways, or ``none``.
         page: The view that tells more.
         runbook: The runbook to reach for.
+        optional: Whether an installation may well be without it, so that Sources does not call that a lack.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,6 +99,7 @@ class Signal(BaseModel):
     usual: Literal["high", "both", "none"] = "high"
     page: str = "overview"
     runbook: str = ""
+    optional: bool = False
 
     @model_validator(mode="after")
     def _slots_fit(self) -> Signal:

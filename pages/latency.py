@@ -12,7 +12,7 @@ from ui import context, slo, slo_corrections
 from ui import latency as parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
-from ui.series_panel import series_panel
+from ui.series_panel import LoadSeries, series_panel
 from views import latency
 from views.series import load_series
 from views.slo import load_budget, load_objectives, objectives_of
@@ -24,11 +24,18 @@ def show(visit: context.Context) -> None:
     kind = latency.KINDS[parts.chosen_kind(latency.KINDS)]
     threshold = catalogue()[kind.quantile].threshold
     limits = (threshold.risk, threshold.broken) if threshold is not None else (None, None)
-    series = partial(partial, load_series, sources)
+    split = parts.chosen_split(kind, latency.BY_TITLES)
+    only = parts.chosen_filters(kind)
+    configured = visit.configured.synaptic if visit.configured is not None else None
+    replicas = [one.name for one in configured.replicas] if configured is not None else []
+    parts.filters(kind, only, {"$replica": replicas})
+
+    def series(signal: str, by: tuple[str, ...] = ()) -> LoadSeries:
+        return partial(load_series, sources, signal, by=by, filters=latency.fitting(sources, signal, only))
 
     panel(
         "verdict",
-        partial(latency.load_slow_or_failing, sources, kind),
+        partial(latency.load_slow_or_failing, sources, kind, filters=only),
         parts.verdict(kind, limits),
         height=220,
         border=False,
@@ -36,21 +43,20 @@ def show(visit: context.Context) -> None:
     )
     series_panel(
         "quantiles",
-        partial(latency.load_quantiles, sources, kind),
+        partial(latency.load_quantiles, sources, kind, filters=only),
         title=f"{kind.title} by quantile",
         height=340,
         log=True,
     )
     panel(
         "heat",
-        partial(latency.load_distribution, sources, kind),
+        partial(latency.load_distribution, sources, kind, filters=only),
         parts.heat,
         title="How many took how long",
         height=260,
         empty=parts.why_no_heat,
         about=parts.about_heat,
     )
-    split = parts.chosen_split(kind, latency.BY_TITLES)
     left, right = st.columns(2)
     with left:
         series_panel(
@@ -60,20 +66,21 @@ def show(visit: context.Context) -> None:
             log=True,
         )
         series_panel("pool", series("pool_connections", by=("state",)), title="Database connection pool")
+        if kind.errors:
+            failing = catalogue()[kind.errors]
+            of = split if split in failing.by else failing.by[0]
+            series_panel("errors", series(kind.errors, by=(of,)), title="Share that failed")
     with right:
         rated = catalogue()[kind.rate] if kind.rate else None
         if rated is not None:
             by = (split,) if split in rated.by else ()
             series_panel("rate", series(kind.rate, by=by), title="Throughput")
         series_panel("cpu", series("cpu_use", by=("$replica",)), title="CPU by replica")
-    if kind.errors:
-        failing = catalogue()[kind.errors]
-        of = split if split in failing.by else failing.by[0]
-        series_panel("errors", series(kind.errors, by=(of,)), title="Share that failed")
+        series_panel("throttled", series("cpu_throttled", by=("$replica",)), title="CPU held back")
     panel(
         "combinations",
-        lambda span: latency.load_combinations(sources, kind, span, context.current().earlier(span)),
-        parts.combinations,
+        lambda span: latency.load_combinations(sources, kind, span, context.current().earlier(span), filters=only),
+        partial(parts.combinations, labels=kind.combination),
         title="Where the time goes" if not visit.window.compare else "What moved",
         height=300,
         empty=lambda found: "" if len(found) else "Nothing was counted in this window.",
@@ -89,6 +96,8 @@ def promises(visit: context.Context, file: Path | None) -> None:
     except SlosError as error:
         parts.mistakes(str(error))
         return
+    if parts.chosen_filters(latency.KINDS[parts.chosen_kind(latency.KINDS, shown=False)]):
+        st.caption("The objectives count everything; the filter above is not about them.")
     excluded = slo_corrections.corrections_or_told(visit)
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = slo.choose(objectives)

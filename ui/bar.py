@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
@@ -14,9 +13,9 @@ from records import windows as saved
 from records.database import Database
 from records.errors import RecordsError
 from ui import context, format
-from ui.clean import inert
+from ui.clean import clean, inert
 from ui.context import Context
-from ui.window import COMPARE_TITLES, PRESET_TITLES, PRESETS, Compare, Window
+from ui.window import COMPARE_TITLES, PRESET_TITLES, PRESETS, Window, interval, stretch
 
 COMMON_ZONES = (
     "UTC",
@@ -190,8 +189,13 @@ def _move(name: str, icon: str, help: str, window: Window, *, disabled: bool = F
 
 
 def _compare(visit: Context) -> None:
-    options: list[Compare] = list(get_args(Compare))
-    key = f"bar-compare-{visit.window.compare}"
+    now = visit.window.compare
+    titles = {**COMPARE_TITLES, **_stretches(visit)}
+    if now not in titles:
+        ends = interval(now)
+        titles[now] = Window(None, *ends, zone=visit.window.zone).title(ends[1]) if ends else now
+    options = list(titles)
+    key = f"bar-compare-{now}"
 
     def chosen() -> None:
         window = visit.window
@@ -200,13 +204,24 @@ def _compare(visit: Context) -> None:
     st.selectbox(
         "Compare with",
         options,
-        index=options.index(visit.window.compare),
-        format_func=lambda option: COMPARE_TITLES[option],
+        index=options.index(now),
+        format_func=lambda option: clean(titles[option], 60),
         key=key,
         on_change=chosen,
         label_visibility="collapsed",
         width=180,
     )
+
+
+def _stretches(visit: Context) -> dict[str, str]:
+    """The windows that somebody saved, to compare with; none where the records cannot be reached."""
+    if visit.records is None:
+        return {}
+    try:
+        kept = saved.list_windows(visit.records, visit.environment, limit=20)
+    except RecordsError:
+        return {}
+    return {stretch(one.start, one.end): one.label for one in kept}
 
 
 def _zone(visit: Context) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from analysis import usual
 from analysis.verdict import Status, before, in_words
-from ui import charts, context, format, tables
-from ui.clean import inert
+from ui import charts, context, format, menu, tables
+from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
 from ui.tables import Column
@@ -19,19 +19,32 @@ from ui.theme import STATUS
 
 if TYPE_CHECKING:
     from collectors.span import Span
-    from views.latency import Distribution, Kind, SlowOrFailing
+    from views.latency import Distribution, Kind, SlowOrFailing, Trouble
 
-KIND, SPLIT = "of", "by"
+KIND, SPLIT, ONLY = "of", "by", "only"
 """Names of the page's choices in its address."""
 
+AROUND = timedelta(minutes=1)
+"""How much is shown before and after a trouble when its lines are opened."""
+
+REPLICA = "$replica"
+"""The label of the replica, whatever it is called in the settings; ``replica`` in the address."""
+
 WORSE = 1.5
-"""How many times its level of a week earlier a latency must be to be worth a word."""
+"""How many times its level of a week earlier a latency that is within its objective must be to be worth a word."""
 
 
-def chosen_kind(kinds: Mapping[str, Kind]) -> str:
-    """Which latency the page shows; the choice is in the address."""
+def chosen_kind(kinds: Mapping[str, Kind], *, shown: bool = True) -> str:
+    """Which latency the page shows; the choice is in the address.
+
+    Args:
+        kinds: What there is.
+        shown: Whether the choice is drawn as well.
+    """
     asked = st.query_params.get(KIND, "")
     now = asked if asked in kinds else next(iter(kinds))
+    if not shown:
+        return now
     key = f"latency-kind-{now}"
 
     def chosen() -> None:
@@ -60,6 +73,72 @@ def chosen_split(kind: Kind, titles: Mapping[str, str]) -> str:
     return now
 
 
+def chosen_filters(kind: Kind) -> dict[str, list[str]]:
+    """What the page is narrowed to: label → values, of the labels of this kind; the choice is in the address."""
+    found: dict[str, list[str]] = {}
+    for text in st.query_params.get_all(ONLY):
+        label, _, value = text.partition(":")
+        label = REPLICA if label == "replica" else label
+        if label in kind.by and value and len(value) <= 200:
+            found.setdefault(label, []).append(value)
+    return found
+
+
+def filters(kind: Kind, chosen: Mapping[str, Sequence[str]], known: Mapping[str, Sequence[str]]) -> None:
+    """The filters as chips that a click removes.
+
+    Args:
+        kind: What the page shows.
+        chosen: What it is narrowed to.
+        known: Label → values that can be chosen without having seen data, such as the replicas.
+    """
+    texts = [_written(label, value) for label, values in chosen.items() for value in values]
+    offered = [_written(label, value) for label, values in known.items() if label in kind.by for value in values]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="latency-filters"):
+        for number, text in enumerate(texts):
+            st.button(
+                f"only {inert(text, 80)}",
+                key=f"latency-only-{number}-{text}",
+                icon=":material/close:",
+                help="Remove this filter",
+                on_click=_narrow,
+                args=([one for one in texts if one != text],),
+            )
+        _more(texts, offered, "latency-narrow")
+
+
+def _more(texts: Sequence[str], offered: Sequence[str], name: str) -> None:
+    """A choice of one more filter."""
+    options = [one for one in dict.fromkeys(offered) if one not in texts]
+    key = f"{name}-{len(texts)}-{'-'.join(texts)}"
+
+    def add() -> None:
+        chosen = st.session_state[key]
+        if chosen:
+            _narrow([*texts, chosen])
+
+    if options:
+        st.selectbox(
+            "Show only",
+            options,
+            index=None,
+            placeholder="Show only …",
+            key=key,
+            format_func=lambda text: clean(text, 80),
+            on_change=add,
+            label_visibility="collapsed",
+            width=280,
+        )
+
+
+def _narrow(texts: Sequence[str]) -> None:
+    context.change(**{ONLY: list(dict.fromkeys(texts))})
+
+
+def _written(label: str, value: str) -> str:
+    return f"{'replica' if label == REPLICA else label}:{value}"
+
+
 def verdict(kind: Kind, limits: tuple[float | None, float | None]) -> Callable[[SlowOrFailing, Span], None]:
     """The first row: is it slow or failing, for whom, since when; with the figures behind it.
 
@@ -80,6 +159,7 @@ def verdict(kind: Kind, limits: tuple[float | None, float | None]) -> Callable[[
                 f":{mark.markdown}[{mark.icon}] Replica {inert(outlier.name, 80)} is unlike the others: "
                 f"{one.measure} {inert(has)} against {inert(others)}."
             )
+        _ways(found)
         _figures(kind, found)
 
     return draw
@@ -90,46 +170,58 @@ def _sentence(kind: Kind, found: SlowOrFailing, limits: tuple[float | None, floa
     if p95 is None:
         return "unknown", f"{kind.title}: nothing was counted in this window, so nothing is known."
     risk, broken = limits
+    trouble, tz = found.trouble, context.current().tz
     status: Status = "ok"
-    if broken is not None and p95 >= broken:
-        status = "broken"
-    elif risk is not None and p95 >= risk:
-        status = "risk"
-    beyond = "at least " if p95 >= found.distribution.top else ""
-    parts = [f"{kind.title} take {beyond}{format.value(p95, 's')} (p95)"]
-    if found.before and p95 >= WORSE * found.before:
-        parts.append(f"{in_words(p95 / found.before)} a week earlier")
-        status = "risk" if status == "ok" else status
-    if status != "ok":
-        level = risk if risk is not None and p95 >= risk else WORSE * (found.before or p95)
-        since = usual.since(found.distribution.series.frame["p95"], level)
-        if since is not None:
-            parts.append(f"since {format.timestamp(since, context.current().tz)}")
-            cause = before(since, found.events)
-            if cause is not None:
-                parts.append(f"after {cause.title}")
+    if trouble is not None and trouble.end is None:
+        status = "broken" if broken is not None and trouble.p95 >= broken else "risk"
+        parts = [f"{kind.title} take {_least(trouble.p95, found)} (p95)"]
+        if found.before and trouble.p95 >= WORSE * found.before:
+            parts.append(f"{in_words(trouble.p95 / found.before)} a week earlier")
+        parts.append(f"since {format.timestamp(trouble.start, tz)}{_cause(found, trouble)}")
         if found.worst is not None:
             parts.append(f"most of the time goes into {found.worst['name']}")
-    elif risk is not None:
-        parts.append(f"within the objective of {format.value(risk, 's')}{_stretch(found, risk)}")
+    elif trouble is not None and trouble.end is not None:
+        now = f" (p95 {format.value(trouble.since, 's')})" if trouble.since is not None else ""
+        parts = [
+            f"{kind.title} are quick again since {format.timestamp(trouble.end, tz)}{now}",
+            f"after {_least(trouble.p95, found)} from {format.timestamp(trouble.start, tz)} on{_cause(found, trouble)}",
+        ]
+    else:
+        parts = [f"{kind.title} take {_least(p95, found)} (p95)"]
+        if risk is not None:
+            parts.append(f"within the objective of {format.value(risk, 's')}")
+        if found.before and p95 >= WORSE * found.before:
+            parts.append(f"but {in_words(p95 / found.before)} a week earlier")
+            status = "risk"
     if found.errors is not None and found.errors >= 0.01:
         parts.append(f"{format.value(found.errors, 'ratio')} fail")
         status = "broken" if found.errors >= 0.05 else "risk" if status == "ok" else status
     return status, ", ".join(parts) + "."
 
 
-def _stretch(found: SlowOrFailing, risk: float) -> str:
-    """That it was beyond the objective for a while within the window, and when; empty where it was not."""
-    p95 = found.distribution.series.frame["p95"]
-    slow = p95.index[p95 >= risk]
-    if not len(slow):
-        return ""
-    tz = context.current().tz
-    length = len(slow) * (p95.index[1] - p95.index[0]).total_seconds() if len(p95) > 1 else 0.0
-    cause = before(slow[0].to_pydatetime(), found.events)
-    after = f", after {cause.title}" if cause is not None else ""
-    first, last = format.timestamp(slow[0], tz), format.timestamp(slow[-1], tz)
-    return f" over the whole window; beyond it for {format.value(length, 's')} between {first} and {last}{after}"
+def _least(p95: float, found: SlowOrFailing) -> str:
+    """A latency in words; one at the last bucket's bound is really higher."""
+    return f"{'at least ' if p95 >= found.distribution.top else ''}{format.value(p95, 's')}"
+
+
+def _cause(found: SlowOrFailing, trouble: Trouble) -> str:
+    cause = before(trouble.start, found.events)
+    return f", after {cause.title}" if cause is not None else ""
+
+
+def _ways(found: SlowOrFailing) -> None:
+    """Links to the lines of the log of the trouble, or of the whole window."""
+    visit = context.current()
+    trouble = found.trouble
+    window = visit.window
+    words = "Lines of this window"
+    if trouble is not None:
+        end = trouble.end or datetime.now(UTC)
+        window = window.between(trouble.start - AROUND, min(end + AROUND, datetime.now(UTC)))
+        words = "Lines of that time"
+    with st.container(horizontal=True, gap="small"):
+        menu.link("logs", words, params=visit.params(window))
+        menu.link("logs", "Its warnings and errors", params={**visit.params(window), "q": "level:(warn OR error)"})
 
 
 def _figures(kind: Kind, found: SlowOrFailing) -> None:
@@ -210,8 +302,13 @@ def why_no_heat(found: Distribution) -> str:
     return "" if found.requests > 0 else "Nothing was counted in this window."
 
 
-def combinations(found: pd.DataFrame, _span: Span) -> None:
-    """The combinations of labels, with what moved where the page compares."""
+def combinations(found: pd.DataFrame, _span: Span, labels: Sequence[str]) -> None:
+    """The combinations of labels, with what moved where the page compares, and the choice to see only one of them.
+
+    Args:
+        found: The combinations.
+        labels: The columns of it that are labels.
+    """
     columns = [
         Column("name", "Combination", width="medium"),
         Column("share", "Share of time", "number", unit="ratio", width=100, help="Of all time spent in this window."),
@@ -229,6 +326,9 @@ def combinations(found: pd.DataFrame, _span: Span) -> None:
             ),
         ]
     tables.table(found, columns=columns, key="latency-combinations", alt="Latency by combination of labels")
+    here = [label for label in labels if label in found.columns]
+    offered = [_written(label, value) for label in here for value in found[label].dropna().unique() if value]
+    _more([text[:300] for text in st.query_params.get_all(ONLY)], sorted(offered), "latency-narrow-to")
     few = found.loc[found["noisy"].fillna(False).astype(bool), "name"].tolist()
     if few:
         names = ", ".join(inert(name, 60) for name in few[:4])

@@ -13,7 +13,7 @@ import streamlit as st
 
 from analysis.events import Event
 from collectors.span import Span
-from ui import axes, context, log_state, ribbon
+from ui import axes, context, log_state, menu, ribbon
 from ui import format as fmt
 from ui import theme as looks
 from ui.axes import Clock, Window
@@ -103,6 +103,7 @@ def counts(found: Counts | None, span: Span, fields: Sequence[str]) -> None:
             label_visibility="collapsed",
             width=170,
         )
+        menu.link("latency", "Latency", params=visit.params())
     window = (span.start, span.end)
     figure = histogram(
         shown.frame,

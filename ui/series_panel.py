@@ -90,7 +90,7 @@ def _legend(series: Series, key: str) -> None:
 def why_empty(series: Series) -> str:
     """Why a chart of a series has nothing to show; an empty text where it has something."""
     if series.absent:
-        return f"Prometheus has no metric {' and no '.join(series.absent)}: this build of Synaptic does not report it."
+        return f"Prometheus has no metric {' and no '.join(series.absent)}: nothing that it scrapes reports it."
     return "No samples in this window." if series.empty else ""
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from collectors.span import Span
@@ -31,8 +30,7 @@ PRESETS: dict[str, int] = {
 
 PRESET_TITLES = {key: f"last {key[:-1]} {({'m': 'min', 'h': 'h', 'd': 'd'})[key[-1]]}" for key in PRESETS}
 
-Compare = Literal["", "previous", "day", "week"]
-COMPARE_TITLES: dict[Compare, str] = {
+COMPARE_TITLES: dict[str, str] = {
     "": "no comparison",
     "previous": "previous period",
     "day": "a day earlier",
@@ -56,14 +54,15 @@ class Window:
         preset: A key of ``PRESETS`` for a window that ends now; ``None`` for one that stands still.
         start: First moment of a window that stands still, aware UTC.
         end: Its last moment.
-        compare: Which earlier period is drawn beside it.
+        compare: Which earlier period is drawn beside it: a key of ``COMPARE_TITLES``, or both ends of a stretch as
+            ISO 8601 has it (``2026-11-23T14:00:00Z/2026-11-23T15:00:00Z``).
         zone: Name of the time zone of all times on the page.
     """
 
     preset: str | None
     start: datetime | None = None
     end: datetime | None = None
-    compare: Compare = ""
+    compare: str = ""
     zone: str = "UTC"
 
     @property
@@ -88,9 +87,17 @@ class Window:
         return Span.of(start, end, limits.points, live=self.live, quantum=limits.answer_ttl)
 
     def compared(self, span: Span) -> Span | None:
-        """The earlier period for ``span``, on the same step; ``None`` without comparison."""
+        """The earlier period for ``span``, on the same step; ``None`` without comparison.
+
+        A stretch is laid on ``span`` by its beginning, and is compared as far as both of them reach.
+        """
         if not self.compare:
             return None
+        stretch = interval(self.compare)
+        if stretch is not None:
+            start = stretch[0] - timedelta(seconds=stretch[0].timestamp() % span.step)
+            steps = max(int(min((stretch[1] - start).total_seconds(), span.seconds) // span.step), 1)
+            return replace(span, start=start, end=start + timedelta(seconds=steps * span.step), live=False)
         back = {"previous": span.seconds, "day": 86400.0, "week": 7 * 86400.0}[self.compare]
         return span.shifted(back)
 
@@ -179,12 +186,13 @@ def parse(params: Mapping[str, str], view: View) -> tuple[Window, list[str]]:
         else:
             window = window.between(start, end)
     compare = params.get("cmp", "")
-    for known in get_args(Compare):
-        if compare == known:
-            window = replace(window, compare=known)
-            break
+    if compare in COMPARE_TITLES or interval(compare) is not None:
+        window = replace(window, compare=compare)
     else:
-        remarks.append(f"cmp={_short(compare)} is not a comparison; it can be previous, day or week.")
+        remarks.append(
+            f"cmp={_short(compare)} is not a comparison; it can be previous, day, week, or two times with a slash "
+            "between them."
+        )
     if "tz" in params:
         try:
             ZoneInfo(params["tz"])
@@ -192,6 +200,20 @@ def parse(params: Mapping[str, str], view: View) -> tuple[Window, list[str]]:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             remarks.append(f"tz={_short(params['tz'])} is not a time zone; times are in {window.zone}.")
     return window, remarks
+
+
+def stretch(start: datetime, end: datetime) -> str:
+    """A stretch of time as ``Window.compare`` and the address have it."""
+    return f"{_stamp(start)}/{_stamp(end)}"
+
+
+def interval(text: str) -> tuple[datetime, datetime] | None:
+    """Both ends of a stretch that :func:`stretch` wrote; ``None`` where it is none."""
+    first, _, last = text.partition("/")
+    start, end = _moment(first), _moment(last)
+    if start is None or end is None or not SHORTEST <= end - start <= LONGEST:
+        return None
+    return start, end
 
 
 def _moment(text: str) -> datetime | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import latency
+from analysis import latency, usual
 from analysis.events import Event
 from analysis.outliers import Outlier, outliers
 from analysis.series import Limit, Series
@@ -31,6 +31,12 @@ from views.parallel import side_by_side
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 HEADLINE = 0.95
 """The quantile that figures and tables show."""
+
+WORSE = 1.5
+"""How many times its level of a week earlier a latency must be to be worth a word."""
+
+Filters = Mapping[str, Sequence[str]]
+"""Label → values to keep; ``$replica`` for the replica."""
 
 MOST_SERIES = 3_000
 """Most bucket series of a table: some 200 combinations of labels with 15 buckets each."""
@@ -129,7 +135,7 @@ def load_distribution(
     span: Span,
     earlier: Span | None = None,
     *,
-    filters: Mapping[str, Sequence[str]] | None = None,
+    filters: Filters | None = None,
 ) -> Kept[Distribution]:
     """Quantiles, heatmap and counts of one kind.
 
@@ -176,17 +182,21 @@ def load_distribution(
     return oldest(answers, Distribution(series, heat, requests, overall, apdex, target, found.top))
 
 
-def load_quantiles(sources: Sources, kind: Kind, span: Span, earlier: Span | None = None) -> Kept[Series]:
-    """The quantiles of one kind alone, for a chart.
+def load_quantiles(
+    sources: Sources, kind: Kind, span: Span, earlier: Span | None = None, *, filters: Filters | None = None
+) -> Kept[Series]:
+    """The quantiles of one kind alone, for a chart; arguments as for :func:`load_distribution`.
 
     Raises:
         SourceError: It could not be asked, and no good answer is kept.
     """
-    kept = load_distribution(sources, kind, span, earlier)
+    kept = load_distribution(sources, kind, span, earlier, filters=filters)
     return Kept(kept.value.series, kept.as_of, kept.error)
 
 
-def load_combinations(sources: Sources, kind: Kind, span: Span, earlier: Span | None = None) -> Kept[pd.DataFrame]:
+def load_combinations(
+    sources: Sources, kind: Kind, span: Span, earlier: Span | None = None, *, filters: Filters | None = None
+) -> Kept[pd.DataFrame]:
     """The combinations of labels, the one that takes the most time first; and what they were in an earlier period.
 
     Each row is computed from the sum of all counts of its part of the window, so nothing is an average of quantiles.
@@ -207,12 +217,15 @@ def load_combinations(sources: Sources, kind: Kind, span: Span, earlier: Span | 
     labels = [_label(sources, label) for label in kind.combination]
     calls = []
     for one in spans:
-        ask = partial(sources.prometheus.range, span=one, by=labels, most=MOST_SERIES)
+        ask = partial(
+            sources.prometheus.range, span=one, by=labels, filters=_real(sources, filters or {}), most=MOST_SERIES
+        )
         calls += [partial(ask, catalogue()[kind.buckets]), partial(ask, catalogue()[kind.time])]
     answers = side_by_side(*calls)
     frame = _combined(answers[0].value, answers[1].value, labels, coarse)
     if earlier is not None and len(frame):
         before = _combined(answers[2].value, answers[3].value, labels, spans[1])
+        before["requests"] *= coarse.seconds / spans[1].seconds
         frame = _against(frame, before)
     return oldest(answers, frame)
 
@@ -235,7 +248,7 @@ class Unlike:
 _MEASURES = (("", "p95", "s", 0.02), ("cpu_use", "CPU", "percent", 10.0), ("memory_use", "memory", "B", 32 * 2**20))
 
 
-def load_unlike(sources: Sources, kind: Kind, span: Span) -> Kept[tuple[Unlike, ...]]:
+def load_unlike(sources: Sources, kind: Kind, span: Span, filters: Filters | None = None) -> Kept[tuple[Unlike, ...]]:
     """The replicas that are unlike the others over the window, the farthest first.
 
     Raises:
@@ -247,7 +260,12 @@ def load_unlike(sources: Sources, kind: Kind, span: Span) -> Kept[tuple[Unlike, 
     for key, measure, unit, floor in ((kind.rate, "throughput", "ops/s", 0.5), (kind.errors, "errors", "ratio", 0.01)):
         if key:
             asked.append((signals[key], measure, unit, floor))
-    answers = side_by_side(*(partial(sources.prometheus.range, signal, span, by=[replica]) for signal, *_ in asked))
+    answers = side_by_side(
+        *(
+            partial(sources.prometheus.range, one, span, by=[replica], filters=fitting(sources, one.key, filters))
+            for one, *_ in asked
+        )
+    )
     found: list[Unlike] = []
     for kept, (_, measure, unit, floor) in zip(answers, asked, strict=True):
         one: Range = kept.value
@@ -255,6 +273,23 @@ def load_unlike(sources: Sources, kind: Kind, span: Span) -> Kept[tuple[Unlike, 
         values = {name: float(middle) for name, middle in zip(one.names(replica), middles, strict=True)}
         found += [Unlike(outlier, measure, unit) for outlier in outliers(values, floor)]
     return oldest(answers, tuple(sorted(found, key=lambda one: -abs(one.outlier.distance))))
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The newest stretch in which p95 was beyond its limit.
+
+    Attributes:
+        start: When it began, aware UTC.
+        end: When it was over; ``None`` where it lasts until the end of the window.
+        p95: Seconds, over the stretch, from the sum of its counts.
+        since: Seconds, over the time after it; ``None`` where it lasts or nothing was counted since.
+    """
+
+    start: datetime
+    end: datetime | None
+    p95: float
+    since: float | None
 
 
 @dataclass(frozen=True)
@@ -266,6 +301,7 @@ class SlowOrFailing:
         before: p95 over the same stretch a week earlier; ``None`` where there is none.
         unlike: Replicas that are unlike the others.
         worst: Name and share of the combination that takes the most time; ``None`` where nothing was counted.
+        trouble: When it was slow last; ``None`` where it was not.
         errors: Share that failed in the window; ``None`` where it is not counted.
         events: What happened within the window.
     """
@@ -274,24 +310,28 @@ class SlowOrFailing:
     before: float | None
     unlike: tuple[Unlike, ...]
     worst: pd.Series | None
+    trouble: Trouble | None
     errors: float | None
     events: tuple[Event, ...]
 
 
-def load_slow_or_failing(sources: Sources, kind: Kind, span: Span) -> Kept[SlowOrFailing]:
+def load_slow_or_failing(
+    sources: Sources, kind: Kind, span: Span, *, filters: Filters | None = None
+) -> Kept[SlowOrFailing]:
     """Is it slow or failing, and for whom.
 
     Raises:
         SourceError: It could not be asked, and no good answer is kept.
     """
     calls: list[Callable[[], Kept[Any]]] = [
-        partial(load_distribution, sources, kind, span),
-        partial(load_distribution, sources, kind, span.shifted(timedelta(days=7).total_seconds())),
-        partial(load_unlike, sources, kind, span),
-        partial(load_combinations, sources, kind, span),
+        partial(load_distribution, sources, kind, span, filters=filters),
+        partial(load_distribution, sources, kind, span.shifted(timedelta(days=7).total_seconds()), filters=filters),
+        partial(load_unlike, sources, kind, span, filters),
+        partial(load_combinations, sources, kind, span, filters=filters),
     ]
     if kind.errors:
-        calls.append(partial(sources.prometheus.range, catalogue()[kind.errors], span))
+        failing = fitting(sources, kind.errors, filters)
+        calls.append(partial(sources.prometheus.range, catalogue()[kind.errors], span, filters=failing))
     answers = side_by_side(*calls)
     now, week, unlike, combinations = (kept.value for kept in answers[:4])
     errors = None
@@ -301,8 +341,41 @@ def load_slow_or_failing(sources: Sources, kind: Kind, span: Span) -> Kept[SlowO
         errors = float(np.mean(known)) if len(known) else None
     name = latency.quantile_name(HEADLINE)
     worst = combinations.iloc[0] if len(combinations) else None
-    found = SlowOrFailing(now, week.overall[name], unlike, worst, errors, tuple(now.series.events or ()))
+    week_before = week.overall[name]
+    trouble = trouble_of(now, limit_of(kind, week_before))
+    found = SlowOrFailing(now, week_before, unlike, worst, trouble, errors, tuple(now.series.events or ()))
     return oldest(answers, found)
+
+
+def limit_of(kind: Kind, week_before: float | None) -> float | None:
+    """From which p95 on it is slow, in seconds: the signal's threshold, or a multiple of a week earlier."""
+    threshold = catalogue()[kind.quantile].threshold
+    if threshold is not None and threshold.risk is not None:
+        return threshold.risk
+    return WORSE * week_before if week_before else None
+
+
+def trouble_of(found: Distribution, limit: float | None) -> Trouble | None:
+    """When it was slow last; ``None`` where it was not, or no limit is known."""
+    p95 = found.series.frame[latency.quantile_name(HEADLINE)]
+    stay = usual.last_stay(p95, limit) if limit is not None else None
+    if stay is None:
+        return None
+    heat = found.heat
+    within = heat.loc[stay.start : stay.end] if stay.end is not None else heat.loc[stay.start :]
+    value = _whole(*_summed(within), HEADLINE)
+    if value is None:
+        return None
+    if stay.end is None:
+        return Trouble(stay.start, None, value, None)
+    step = (heat.index[1] - heat.index[0]).to_pytimedelta()
+    return Trouble(stay.start, stay.end + step, value, _whole(*_summed(heat.loc[stay.end + step :]), HEADLINE))
+
+
+def fitting(sources: Sources, signal: str, filters: Filters | None) -> dict[str, Sequence[str]]:
+    """Those of the filters that a signal has the labels for, with the labels' real names."""
+    known = catalogue()[signal].by
+    return _real(sources, {label: values for label, values in (filters or {}).items() if label in known})
 
 
 def _histogram(answer: Range) -> pd.DataFrame:

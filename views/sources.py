@@ -182,6 +182,7 @@ def _prometheus(prometheus: Prometheus) -> SourceReport:
                 "Let this build of Synaptic report it, or add the name that it has to collectors/catalog/signals.toml.",
             )
             for key, names in coverage.absent.items()
+            if not signals[key].optional
         ]
         if coverage.doubled:
             one = next(iter(coverage.doubled.values()))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from analysis.usual import last, since, usual
+from analysis.usual import Stay, last, last_stay, since, usual
 from tests.analysis.frames import NAN, START, index, minute, series
 
 HALF_HOUR = timedelta(minutes=30)
@@ -104,3 +104,15 @@ def test_low_can_be_bad_too():
 
 def test_a_value_on_the_limit_is_beyond_it():
     assert since(series([4, 5, 5]), 5) == minute(1)
+
+
+def test_a_stay_that_is_over_has_its_first_and_its_last_moment():
+    values = series([1, 1, 5, 6, 1, 5, 1, 1, 1])
+    assert last_stay(values, 4.0) == Stay(minute(2), minute(5))
+    assert since(values, 4.0) is None
+
+
+def test_a_stay_that_lasts_has_no_end_and_one_value_within_the_limit_does_not_end_it():
+    values = series([1, 1, 5, 6, 5, 1])
+    assert last_stay(values, 4.0) == Stay(minute(2), None)
+    assert last_stay(values, 9.0) is None

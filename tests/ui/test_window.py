@@ -1,5 +1,6 @@
 """The window of a page: every address gives a window, and every window gives an address that opens it again."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import Limits, View
-from ui.window import COMPARE_TITLES, KEYS, LONGEST, PRESET_TITLES, PRESETS, SHORTEST, Window, parse
+from ui.window import COMPARE_TITLES, KEYS, LONGEST, PRESET_TITLES, PRESETS, SHORTEST, Window, parse, stretch
 
 NOW = datetime(2026, 11, 23, 14, 5, 12, 345678, UTC)
 LAST_YEAR = datetime(2025, 12, 31, 10, tzinfo=UTC)
@@ -202,3 +203,25 @@ def test_presets_are_listed_from_short_to_long_with_a_title_each():
     assert all(shorter < longer for shorter, longer in pairwise(PRESETS.values()))
     assert list(PRESET_TITLES) == list(PRESETS)
     assert min(PRESETS.values()) >= SHORTEST.total_seconds()
+
+
+def test_a_saved_stretch_is_compared_from_its_beginning_as_far_as_both_reach():
+    chosen = stretch(at(3), at(3, 30))
+    window, remarks = parse({"from": "2026-11-23T13:00:00Z", "to": "2026-11-23T14:00:00Z", "cmp": chosen}, View())
+    assert (window.compare, remarks) == (chosen, [])
+    span = window.span(NOW, Limits())
+    earlier = window.compared(span)
+    assert earlier is not None
+    assert (earlier.start, earlier.end, earlier.step) == (at(3), at(3, 30), span.step)
+    longer = replace(window, compare=stretch(at(3), at(9))).compared(span)
+    assert longer is not None
+    assert (longer.start, longer.seconds) == (at(3), span.seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-11-23T13:00:00Z", "/", "2026-11-23T13:00:00Z/2026-11-23T12:00:00Z"]
+)
+def test_what_is_no_stretch_is_no_comparison_and_is_told(text):
+    window, remarks = parse({"w": "1h", "cmp": text}, View())
+    assert window.compare == ""
+    assert "is not a comparison" in remarks[0]

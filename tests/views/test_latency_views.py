@@ -1,5 +1,6 @@
 """What Latency asks and concludes, checked against the answers of a real Prometheus."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -7,7 +8,16 @@ import pytest
 
 from collectors.errors import SourceError
 from collectors.prometheus_wire import Vector
-from views.latency import KINDS, QUANTILES, load_combinations, load_distribution, load_slow_or_failing, load_unlike
+from views.latency import (
+    KINDS,
+    QUANTILES,
+    fitting,
+    load_combinations,
+    load_distribution,
+    load_slow_or_failing,
+    load_unlike,
+    trouble_of,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -86,6 +96,37 @@ def test_trouble_is_beyond_the_objective_and_beyond_a_week_earlier(troubled, bui
     assert found.distribution.overall["p95"] > 0.5
     assert found.before is None or found.distribution.overall["p95"] > found.before
     assert found.worst is not None
+
+
+def test_the_stretch_of_the_trouble_has_its_own_quantile_and_one_that_is_over_has_an_end(troubled, build, span_of):
+    found = load_slow_or_failing(build(troubled.settings()), SEARCH, span_of(troubled)).value
+    trouble = found.trouble
+    assert trouble is not None
+    slow = found.distribution.series.frame["p95"].loc[trouble.start : trouble.end]
+    assert slow.min() <= trouble.p95 <= slow.max()
+    assert trouble.p95 > found.distribution.overall["p50"]
+    limit = trouble.p95 / 2
+    calm = replace(found.distribution.series, frame=found.distribution.series.frame.copy())
+    last = calm.frame.index[-5:]
+    calm.frame.loc[last, "p95"] = limit / 4
+    over = trouble_of(replace(found.distribution, series=calm), limit)
+    assert over is not None
+    assert over.end is not None
+    assert over.end <= last[0]
+    assert over.since is not None
+
+
+def test_a_filter_narrows_all_figures_and_leaves_out_labels_that_a_signal_does_not_have(quiet, build, span_of):
+    sources = build(quiet.settings())
+    span = span_of(quiet)
+    whole = load_combinations(sources, SEARCH, span).value
+    kind = whole["query_type"].iloc[0]
+    only = {"query_type": [kind]}
+    assert set(load_combinations(sources, SEARCH, span, filters=only).value["query_type"]) == {kind}
+    narrowed = load_slow_or_failing(sources, SEARCH, span, filters=only).value
+    assert 0 < narrowed.distribution.requests < load_distribution(sources, SEARCH, span).value.requests
+    assert fitting(sources, "cpu_use", only) == {}
+    assert fitting(sources, "search_latency", {"$replica": ["a"]}) == {"pod": ["a"]}
 
 
 def test_like_replicas_are_not_called_unlike(quiet, build, span_of):
