@@ -29,7 +29,8 @@ help: ## List these commands
 
 demo: ## Start Synaptic, all it needs and the console here; Ctrl-C stops (DETACH=1: return when ready)
 	@$(MAKE) -s --no-print-directory -j2 debian-demo .venv/.installed-demo
-	@$(BIN)/python -m demo up $(if $(DETACH),--detach) $(foreach part,$(WITHOUT),--without $(part))
+	@$(if $(filter real,$(ELASTICSEARCH)),scripts/elasticsearch.sh build || echo "The demo starts without it.")
+	@ELASTICSEARCH=$(ELASTICSEARCH) $(BIN)/python -m demo up $(if $(DETACH),--detach) $(foreach part,$(WITHOUT),--without $(part))
 
 demo-status: .venv/.installed-demo ## Show each part of the running demo
 	@$(BIN)/python -m demo status

@@ -60,6 +60,9 @@ SLICES = 100
 MOST_AT_ONCE = 10_000
 """Elasticsearch's own bound for the lines of one answer (``index.max_result_window``)."""
 
+TIMELESS_TTL = 300.0
+"""Seconds for which the number of lines without a time is taken for unchanged: all lines are looked at for it."""
+
 MOST_TIES = 1_000
 """Most lines of one moment that are looked at to find what stands next to one of them."""
 
@@ -187,17 +190,24 @@ class ElasticsearchLogs:
         kept = self._caps()
         return Kept(kept.value.fields, kept.as_of, kept.error)
 
-    def timeless(self) -> int:
-        """How many lines have no time, and so belong to no window.
+    def timeless(self) -> Kept[int]:
+        """How many lines have no time, and so belong to no window; asked every few minutes.
 
         Raises:
-            SourceError: No usable answer.
+            SourceError: No usable answer, and none young enough is kept.
         """
         query = {"bool": {"must_not": [{"exists": {"field": TIME}}]}}
-        return self._store.ask(
-            CountAnswer,
-            lambda client: client.count(index=self._index, allow_no_indices=True, ignore_unavailable=True, query=query),
-        ).count
+
+        def load() -> int:
+            return self._store.ask(
+                CountAnswer,
+                lambda client: client.count(
+                    index=self._index, allow_no_indices=True, ignore_unavailable=True, query=query
+                ),
+            ).count
+
+        view = (self._store.environment, "elasticsearch", "timeless")
+        return self._store.cache.get(view, None, load, ttl=TIMELESS_TTL)
 
     def line(self, line_id: str) -> Line | None:
         """One line by its identity; ``None`` where it is gone.

@@ -5,12 +5,13 @@ The file is data that an SRE may change; this module only checks it. A mistake n
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 CATALOG = Path(__file__).parent / "catalog" / "log_fields.toml"
 
@@ -31,6 +32,8 @@ class KnownField(BaseModel):
         title: How a column of it is called.
         help: What it means, in a sentence.
         identifier: Whether it tells who somebody is, so that it is masked for who may not see that.
+        looks_like: Of an identifier the forms that its values have, as regular expressions for a whole word: who may
+            not search by it may not look for such a word in the text either.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +44,13 @@ class KnownField(BaseModel):
     title: str
     help: str
     identifier: bool = False
+    looks_like: tuple[re.Pattern[str], ...] = ()
+
+    @model_validator(mode="after")
+    def _forms_of_an_identifier(self) -> KnownField:
+        if self.looks_like and not self.identifier:
+            raise ValueError("looks_like is for fields with identifier = true")
+        return self
 
 
 def load(path: Path = CATALOG) -> dict[str, KnownField]:

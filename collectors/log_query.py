@@ -177,6 +177,26 @@ def _fields(expression: Expression) -> Iterator[str]:
             return
 
 
+def texts_of(expression: Expression) -> tuple[str, ...]:
+    """All that a query looks for as words or values, each once, in the order in which they stand."""
+    return tuple(dict.fromkeys(_texts(expression)))
+
+
+def _texts(expression: Expression) -> Iterator[str]:
+    match expression:
+        case Text(words):
+            yield words
+        case Term(_, value):
+            yield value
+        case Not(item):
+            yield from _texts(item)
+        case And(items) | Or(items):
+            for one in items:
+                yield from _texts(one)
+        case _:
+            return
+
+
 _KEYWORDS = ("AND", "OR", "NOT")
 _FIELD = re.compile(r"[A-Za-z_@][A-Za-z0-9_@.\-]*")
 _FIELD_CLAUSE = re.compile(r"(?P<field>[A-Za-z_@][A-Za-z0-9_@.\-]*)(?P<operator>:|>=|<=|>|<|==?)")
@@ -467,6 +487,8 @@ class _Parser:
                 2,
                 f"{self._text[: self._at]}\\{self._text[self._at :]}",
             )
+        if not before:
+            return self._mistake("This parenthesis closes nothing.", self._at, 1, self._text[self._at + 1 :].lstrip())
         length = 3 if before.endswith("AND") else 2
         kept = before[:-length].rstrip() + self._text[self._at :]
         return self._mistake("Here something must follow.", max(len(before) - length, 0), length, kept)

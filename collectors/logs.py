@@ -234,7 +234,7 @@ class LogSource(Protocol):
     def fields(self) -> Kept[Fields]:
         """The fields that can be asked for."""
 
-    def timeless(self) -> int:
+    def timeless(self) -> Kept[int]:
         """How many lines have no time, and so belong to no window."""
 
     def line(self, line_id: str) -> Line | None:

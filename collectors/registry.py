@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -15,7 +17,7 @@ from collectors.cache import AnswerCache
 from collectors.elasticsearch import Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured
-from collectors.logs import Histogram, LogSource
+from collectors.logs import LogSource
 from collectors.prometheus import Prometheus
 from collectors.prometheus_wire import Range
 from collectors.synaptic import Synaptic
@@ -125,8 +127,12 @@ def size_of(value: Any) -> int:
         return int(value.memory_usage(index=True, deep=True).sum())
     if isinstance(value, np.ndarray):
         return int(value.nbytes)
-    if isinstance(value, Histogram):
-        return size_of(value.frame) + size_of(value.query)
-    if isinstance(value, list | tuple | frozenset):
-        return sys.getsizeof(value) + 500 * len(value)
+    if isinstance(value, Mapping):
+        return sys.getsizeof(value) + sum(size_of(key) + size_of(inner) for key, inner in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return sys.getsizeof(value) + sum(map(size_of, value))
+    if isinstance(value, msgspec.Struct):
+        return sys.getsizeof(value) + sum(size_of(getattr(value, name)) for name in value.__struct_fields__)
+    if is_dataclass(value) and not isinstance(value, type):
+        return sys.getsizeof(value) + sum(size_of(getattr(value, one.name)) for one in fields(value))
     return sys.getsizeof(value)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from analysis.patterns import WILDCARD, Pattern
 from collectors.log_fields import catalogue
 from collectors.logs import Around, Line
 from settings import Settings
@@ -81,6 +82,42 @@ def masked_around(around: Around, sight: Sight) -> Around:
         after=tuple(masked(line, sight) for line in around.after),
         same={name: sight.pseudonym(name, value) if _tells_who(name) else value for name, value in around.same.items()},
     )
+
+
+def masked_pattern(pattern: Pattern, sight: Sight) -> Pattern:
+    """A pattern as somebody with this sight may see it: a word that tells of a person is left open.
+
+    Nothing of it may be told by a filter that is made of its words either.
+    """
+    if sight.identifiers:
+        return pattern
+    words = tuple(word if masked_text(word, sight) == word else WILDCARD for word in pattern.words)
+    # A name and its value may be two words; what changes then cannot be told word by word.
+    if words == pattern.words and masked_text(pattern.template, sight) != pattern.template:
+        words = (WILDCARD,)
+    return replace(pattern, words=words)
+
+
+def masked_text(text: str, sight: Sight) -> str:
+    """A text that belongs to no line, as somebody with this sight may see it."""
+    if sight.identifiers:
+        return text
+    text = _named().sub(lambda match: match["before"] + sight.pseudonym(match["name"], match["value"]), text)
+    return _ADDRESSES.sub(lambda match: sight.pseudonym("address", match.group()), text)
+
+
+def identified_by(text: str) -> str:
+    """The identifier that a word of a search looks like, in words; empty where it looks like none.
+
+    A word whose beginning is looked for counts as the shortest value that it may be the beginning of.
+    """
+    if _ADDRESSES.search(text):
+        return "an address"
+    for word in text.split():
+        for one in catalogue().values():
+            if any(form.fullmatch(word) or form.fullmatch(f"{word}0") for form in one.looks_like):
+                return f"a value of {one.name}"
+    return ""
 
 
 class _Mask:

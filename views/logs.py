@@ -21,12 +21,12 @@ from collectors.elasticsearch_search import at
 from collectors.errors import SourceError
 from collectors.log_dsl import check, forbidden_fields
 from collectors.log_fields import catalogue, identifiers
-from collectors.log_query import Expression, Not, QueryMistake, Term, both, negated, parse, write
+from collectors.log_query import Expression, Not, QueryMistake, Term, both, negated, parse, texts_of, write
 from collectors.logs import Around, Bookmark, Kinship, Line, Order, Question
 from collectors.registry import Sources
 from collectors.span import Span
 from views.events import load_events
-from views.log_masks import Sight, masked, masked_around
+from views.log_masks import Sight, identified_by, masked, masked_around, masked_pattern
 from views.parallel import side_by_side
 
 PAGE = 200
@@ -190,6 +190,12 @@ def understood(text: str, filters: Sequence[str], sight: Sight) -> Asked:
                 )
             )
             continue
+        told = () if sight.identifiers else tuple((text, identified_by(text)) for text in texts_of(expression))
+        for text, what in told:
+            if what:
+                start = max(one.find(text), 0)
+                message = f"{text} looks like {what}: searching for who somebody is needs the role operator."
+                mistakes.append(Mistake(message, one, start, min(len(text), len(one) - start), filter=place > 0))
         parts.append(expression)
     return Asked(text, tuple(filters), both(*parts), tuple(mistakes))
 
@@ -393,4 +399,5 @@ def _opened(line: Line, sight: Sight) -> Opened:
         ours if ours == theirs else WILDCARD for ours, theirs in zip(shown.split(), pattern.words, strict=False)
     )
     whole = len(words) == len(pattern.words)
-    return Opened(seen, related, filters, shown, pattern_filter(replace(pattern, words=words)) if whole else "")
+    safe = masked_pattern(replace(pattern, words=words), sight)
+    return Opened(seen, related, filters, shown, pattern_filter(safe) if whole else "")

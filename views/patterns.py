@@ -8,7 +8,7 @@ all the same, and it is said that this is not known yet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -24,7 +24,7 @@ from collectors.span import Span
 from records.database import Database
 from records.pattern_mutes import Mute
 from records.patterns import Memory
-from views.log_masks import Sight, masked
+from views.log_masks import Sight, masked, masked_pattern, masked_text
 from views.pattern_baseline import Floats, Remembered, Volume, standing_of, stretches
 from views.pattern_memory import LINES, Sampled, known_to_miner, mine, sample, told_by
 
@@ -170,7 +170,7 @@ def load_patterns(
         len(sampled.lines),
         sampled.total,
         remembered.memory.since if remembered.memory is not None else None,
-        remembered.mutes,
+        tuple(replace(mute, template=masked_text(mute.template, sight)) for mute in remembered.mutes),
         tuple(remarks),
         sampled.query,
     )
@@ -214,7 +214,7 @@ def _found(
     new = is_new(first, span.start, memory.since if memory is not None else None)
     count = round(len(mined.times) * sampled.weight)
     return Found(
-        mined.pattern,
+        masked_pattern(mined.pattern, sight),
         count,
         count / sampled.total if sampled.total else 0.0,
         tuple((_trend(mined.times, span) * sampled.weight).tolist()),

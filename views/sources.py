@@ -14,6 +14,7 @@ from typing import Literal
 from collectors.alertmanager import Alertmanager
 from collectors.cache import Kept
 from collectors.elasticsearch import Elasticsearch
+from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
 from collectors.prometheus import Prometheus
@@ -254,9 +255,26 @@ def _elasticsearch(logs: Elasticsearch) -> SourceReport:
                     "Check the pattern, and whether Filebeat ships to this cluster.",
                 )
             )
+        lacks += _timeless(logs)
         return info.version.number, lacks
 
     return _answered("elasticsearch", logs, check)
+
+
+def _timeless(logs: Elasticsearch) -> list[Lack]:
+    """Lines that no window can show; none where they could not be counted, for that alone breaks nothing."""
+    try:
+        count = ElasticsearchLogs(logs).timeless().value
+    except SourceError:
+        return []
+    if not count:
+        return []
+    return [
+        Lack(
+            f"{count} line{'s have' if count > 1 else ' has'} no @timestamp, and so no page shows them.",
+            "Let the shipper write @timestamp; Filebeat does it by itself unless a processor drops it.",
+        )
+    ]
 
 
 def overall(reports: list[SourceReport]) -> Status:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
 from demo.parts.programs import answers, debian, wheel
-from demo.plan import HOST, Plan
+from demo.plan import HOST, ROOT, Plan
 from demo.supervisor_part import Part, StartError
 from demo.supervisor_processes import listens
 
@@ -34,11 +35,17 @@ def valkey(plan: Plan) -> Part:
 
 
 def elasticsearch(plan: Plan) -> Part:
-    """The store that answers as Elasticsearch 8, one process without a Java machine.
+    """The store that answers as Elasticsearch 8, one process without a Java machine; a real one where it was made.
+
+    ``ELASTICSEARCH=real`` asks for the real one, and ``scripts/elasticsearch.sh build`` makes it.
 
     Raises:
         StartError: Its Python package is not installed.
     """
+    if os.environ.get("ELASTICSEARCH") == "real":
+        if (ROOT / "build" / "elasticsearch" / ".made").exists():
+            return _real_elasticsearch(plan)
+        print("A real Elasticsearch could not be made here; the store of the demo takes its place.", flush=True)
     program = wheel("noida_db", "noida-db")
     if program is None:
         raise StartError("The Python package noida-db is not installed: run `make demo`.")
@@ -59,6 +66,20 @@ def elasticsearch(plan: Plan) -> Part:
         ports=(plan.elasticsearch_port,),
         prepare=partial(_executable, program),
         ready=answers(plan.elasticsearch_port, "/_cluster/health"),
+        stop_seconds=30.0,
+    )
+
+
+def _real_elasticsearch(plan: Plan) -> Part:
+    folder = plan.home / "elasticsearch-real"
+    port = str(plan.elasticsearch_port)
+    return Part(
+        name="elasticsearch",
+        command=(str(ROOT / "scripts" / "elasticsearch.sh"), "run", str(folder), port),
+        ports=(plan.elasticsearch_port,),
+        prepare=partial(folder.mkdir, parents=True, exist_ok=True),
+        ready=answers(plan.elasticsearch_port, "/_cluster/health"),
+        ready_seconds=120.0,
         stop_seconds=30.0,
     )
 

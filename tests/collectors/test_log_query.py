@@ -125,6 +125,8 @@ def test_what_is_written_is_read_back_as_the_same_tree(tree: Expression):
     assert parse(write(tree)) == tree
 
 
+@example(")")
+@example("a )")
 @given(st.text(max_size=60) | st.text(alphabet='ab:*"\\()[]{}<>=- ORANDT\t', max_size=60))
 def test_no_text_does_anything_but_parse_or_point_at_its_mistake(text: str):
     try:

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.patterns import Pattern
 from collectors.logs import Around, Line
 from settings import Server, Settings
-from views.log_masks import Sight, masked, masked_around
+from views.log_masks import Sight, masked, masked_around, masked_pattern
+from views.logs import pattern_filter, understood
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 BLIND = Sight(identifiers=False, key=b"a key of the tests")
+SEEING = Sight(identifiers=True)
 
 
 def line(message: str, fields: dict[str, object] | None = None, document: dict[str, object] | None = None) -> Line:
@@ -123,3 +126,28 @@ def test_no_identifier_survives_wherever_it_stands(name, before, behind, field):
 def test_any_text_can_be_masked_and_what_is_masked_stays_as_it_is_the_second_time(text):
     once = masked(line(text), BLIND)
     assert masked(once, BLIND) == once
+
+
+@pytest.mark.parametrize(
+    "text", ["u1042", '"sign-in of u1042"', "u10*", "a OR u7", "-guest-3", "10.0.0.7", "jo@example.org", "message:u7"]
+)
+def test_a_word_that_looks_like_a_person_is_not_searched_for_without_the_right(text):
+    (mistake,) = understood(text, (), BLIND).mistakes
+    assert "needs the role operator" in mistake.message
+    assert 0 <= mistake.position <= mistake.position + mistake.length <= len(text)
+    assert understood(text, (), SEEING).usable
+
+
+@pytest.mark.parametrize("text", ["pool timed out", "unit", "level:error component:storage", "pod:synaptic-7f9c-2xkqp"])
+def test_words_that_tell_of_nobody_are_searched_for_by_everybody(text):
+    assert understood(text, (), BLIND).usable
+
+
+def test_a_pattern_leaves_open_what_tells_of_a_person_and_makes_no_filter_of_it():
+    pattern = Pattern("id", "WARN", "security", ("sign-in", "refused", "user_id=u1042", "from", "10.0.0.7"))
+    shown = masked_pattern(pattern, BLIND)
+    assert "u1042" not in shown.template
+    assert "10.0.0.7" not in shown.template
+    assert shown.words[:2] == ("sign-in", "refused")
+    assert "u1042" not in pattern_filter(shown)
+    assert masked_pattern(pattern, SEEING) is pattern
