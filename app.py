@@ -29,9 +29,9 @@ from collectors.errors import SourceError
 from records.database import open_database
 from records.errors import RecordsError
 from telemetry import logs, metrics
-from views import log_export
+from views import log_complete, log_export
 from views.log_masks import Sight
-from web import export, hardening, policy, routes
+from web import complete, export, hardening, policy, routes
 from web.middleware import Guard
 from worker import Worker
 
@@ -121,6 +121,15 @@ def report_script_error(error: Exception) -> bool:
     return True
 
 
+def complete_logs(viewer: access.Viewer, params: Mapping[str, str]) -> list[dict[str, object]]:
+    """What may come next in a search of the logs; nothing where the environment has none."""
+    environment = params.get("env", "")
+    if environment not in loaded_settings.environments:
+        return []
+    sight = Sight.of(loaded_settings, access.may(viewer, access.Right.IDENTIFIERS))
+    return log_complete.answer(registry.sources(loaded_settings, environment), params, sight)
+
+
 def export_logs(viewer: access.Viewer, params: Mapping[str, Sequence[str]]) -> export.Download:
     """The file of log lines that a viewer asked for.
 
@@ -176,7 +185,11 @@ loaded_settings = read_settings()
 
 app = st.App(
     SHELL,
-    routes=[*routes.routes(loaded_settings, checks(loaded_settings)), export.route(loaded_settings, export_logs)],
+    routes=[
+        *routes.routes(loaded_settings, checks(loaded_settings)),
+        export.route(loaded_settings, export_logs),
+        complete.route(loaded_settings, complete_logs),
+    ],
     middleware=middleware(loaded_settings, page_paths()),
     lifespan=lifespan,
     on_script_error=report_script_error,

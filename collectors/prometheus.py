@@ -8,7 +8,7 @@ warnings kept (the client itself drops them).
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from collectors.cache import AnswerCache, Kept
 from collectors.errors import SourceError
 from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
 from collectors.prometheus_chunks import ChunkStore
+from collectors.prometheus_native import expanded
 from collectors.prometheus_wire import (
     Alert,
     AlertsData,
@@ -42,7 +43,7 @@ from collectors.prometheus_wire import (
     grid,
 )
 from collectors.promql import duration, quote, render
-from collectors.signals import Signal
+from collectors.signals import Metric, Signal
 from collectors.span import STEPS, Span
 from settings import Limits
 from settings import Prometheus as PrometheusSettings
@@ -137,10 +138,10 @@ class Prometheus:
         view = self._view("instant", signal, rate, tuple(by), _frozen(filters), quantile)
 
         def load() -> Vector:
-            names, absent = self._resolve(signal)
+            names, native, absent = self._resolve(signal)
             if absent:
                 return Vector((), absent=absent)
-            return self.query(self._render(signal, names, rate, by, filters or {}, quantile), at)
+            return self.query(self._render(signal, names, native, rate, by, filters or {}, quantile), at)
 
         return self._cache.get(view, at, load)
 
@@ -176,7 +177,7 @@ class Prometheus:
         absent = {
             key: metric.names
             for key, metric in metrics
-            if not any(name + metric.suffix in existing for name in metric.names)
+            if not any(name + metric.suffix in existing or _native(metric, name, existing) for name in metric.names)
         }
         doubled = {
             metric.names[0]: name
@@ -272,16 +273,16 @@ class Prometheus:
         quantile: float | None,
         limit: int,
     ) -> Range:
-        names, absent = self._resolve(signal)
+        names, native, absent = self._resolve(signal)
         if absent:
             return Range(pd.DataFrame(index=grid(span)), (), absent=absent)
         rate = self.rate(span.step, self.spacing(span))
-        query = self._render(signal, names, rate, by, filters, quantile)
+        query = self._render(signal, names, native, rate, by, filters, quantile)
         total = None
         if by:
             kept, total = self._largest(signal, query, span, by, limit)
             if kept is not None:
-                query = self._render(signal, names, rate, by, {**filters, **kept}, quantile)
+                query = self._render(signal, names, native, rate, by, {**filters, **kept}, quantile)
         warnings: list[str] = []
 
         def fetch(first: int, last: int, step: int) -> tuple[Sequence[MatrixSeries], bool]:
@@ -293,7 +294,7 @@ class Prometheus:
             )
             warnings.extend(answer.warnings)
             data: MatrixData = answer.data
-            return data.result, not answer.warnings
+            return expanded(data.result), not answer.warnings
 
         values, keys = self._chunks.samples(query, span, fetch)
         order = _largest_first(values)[:limit] if by else _largest_first(values)
@@ -331,6 +332,7 @@ class Prometheus:
         self,
         signal: Signal,
         names: Mapping[str, Sequence[str]],
+        native: frozenset[str],
         rate: float,
         by: Sequence[str],
         filters: Mapping[str, Sequence[str]],
@@ -345,22 +347,33 @@ class Prometheus:
             by=by,
             filters=filters,
             quantile=quantile,
+            native=native,
         )
 
-    def _resolve(self, signal: Signal) -> tuple[dict[str, list[str]], tuple[str, ...]]:
-        """For each slot the names that exist; and the candidates of the slots that have none."""
+    def _resolve(self, signal: Signal) -> tuple[dict[str, list[str]], frozenset[str], tuple[str, ...]]:
+        """For each slot the names that exist, the slots that are native histograms, the candidates of those without.
+
+        A histogram that the server has in both forms is asked in the classic one: each request is in both of them.
+        """
         existing = self.names()
         names = {
             slot: [name for name in metric.names if name + metric.suffix in existing]
             for slot, metric in signal.metrics.items()
         }
+        natives = {
+            slot: [name for name in metric.names if _native(metric, name, existing)]
+            for slot, metric in signal.metrics.items()
+            if not names[slot]
+        }
+        names |= {slot: found for slot, found in natives.items() if found}
+        native = frozenset(slot for slot, found in natives.items() if found)
         absent = tuple(
             name + signal.metrics[slot].suffix
             for slot, found in names.items()
             if not found
             for name in signal.metrics[slot].names[:1]
         )
-        return names, absent
+        return names, native, absent
 
     def _view(self, kind: str, signal: Signal, span: Any, *rest: Any) -> tuple[Any, ...]:
         """The part of a cache key that does not move with the clock."""
@@ -381,6 +394,11 @@ class Prometheus:
             return self._session.run(_SHAPES[kind], call)
         except CLIENT_ERRORS as error:
             raise map_client_error(self.source, error) from error
+
+
+def _native(metric: Metric, name: str, existing: Collection[str]) -> bool:
+    """Whether a part of a histogram is to be had from a native one: that has its bare name, a classic one never has."""
+    return bool(metric.suffix) and name in existing
 
 
 CLIENT_ERRORS = (PrometheusApiClientException, MetricValueConversionError)

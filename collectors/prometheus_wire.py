@@ -42,11 +42,36 @@ class Point(msgspec.Struct, array_like=True, gc=False):
     value: float
 
 
+class NativeBucket(msgspec.Struct, array_like=True, gc=False):
+    """One bucket of a native histogram: which ends belong to it, lower and upper bound, observations."""
+
+    rule: int
+    low: float
+    high: float
+    count: float
+
+
+class NativeHistogram(msgspec.Struct):
+    """A native histogram at one instant: buckets that are not empty, and all observations and their sum."""
+
+    count: float
+    sum: float
+    buckets: list[NativeBucket] = []
+
+
+class NativePoint(msgspec.Struct, array_like=True):
+    """One sample of a native histogram: epoch seconds and the histogram."""
+
+    time: float
+    histogram: NativeHistogram
+
+
 class MatrixSeries(msgspec.Struct):
-    """One series of a range answer; native histograms have no ``values``."""
+    """One series of a range answer; a native histogram has ``histograms`` in the place of ``values``."""
 
     metric: dict[str, str]
     values: list[Point] = []
+    histograms: list[NativePoint] = []
 
 
 class MatrixData(msgspec.Struct):

@@ -9,13 +9,14 @@ of a rate), ``$replica`` (the replica label) and ``$quantile``. Values reach a q
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from collectors.signals import Signal
 
 _SLOT = re.compile(
     r"rate\(\$(?P<rated>[a-z_]+)(?P<rated_own>\{[^{}]*\})?\[\$rate\]\)|\$(?P<slot>[a-z_]+)(?P<own>\{[^{}]*\})?"
 )
+_NATIVE_PARTS = {"_sum": "histogram_sum", "_count": "histogram_count"}
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RE2_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
@@ -65,6 +66,7 @@ def render(
     by: Sequence[str] = (),
     filters: Mapping[str, Sequence[str]] | None = None,
     quantile: float | None = None,
+    native: Collection[str] = (),
 ) -> str:
     """The PromQL of a signal.
 
@@ -77,6 +79,7 @@ def render(
         by: Labels to group by; each must be one of ``signal.by``.
         filters: For each label, the values to keep; labels must be of ``signal.by`` as well.
         quantile: For signals with a ``$quantile`` slot; the signal's own default otherwise.
+        native: Slots whose names are native histograms: their buckets, sum and count are parts of one sample.
 
     Raises:
         ValueError: A label that the signal does not have, or a slot without a name.
@@ -97,7 +100,8 @@ def render(
         found = names.get(slot) or ()
         if not found:
             raise ValueError(f"signal {signal.key} has no name for ${slot}")
-        return [name + signal.metrics[slot].suffix for name in found]
+        suffix = "" if slot in native else signal.metrics[slot].suffix
+        return [name + suffix for name in found]
 
     def fill(match: re.Match[str]) -> str:
         if (slot := match["rated"]) is not None:
@@ -105,6 +109,8 @@ def render(
             # one rate and fail the whole query: each name gets a rate of its own.
             matchers = matchers_of(slot, match["rated_own"])
             rates = [f"rate({_selector([name], matchers)}[{duration(rate)}])" for name in names_of(slot)]
+            part = _NATIVE_PARTS.get(signal.metrics[slot].suffix, "") if slot in native else ""
+            rates = [f"{part}({one})" if part else one for one in rates]
             return rates[0] if len(rates) == 1 else f"({' or '.join(rates)})"
         slot = match["slot"]
         if slot == "by":

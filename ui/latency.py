@@ -280,10 +280,22 @@ def heat(found: Distribution, span: Span) -> None:
     visit = context.current()
     window = (span.start, span.end)
     figure = charts.heatmap(
-        found.heat, unit="s", window=window, amount="ops/s", events=found.series.events, tz=visit.tz, height=260,
-        theme=visit.theme,
+        _reached(found.heat), unit="s", window=window, amount="ops/s", events=found.series.events, tz=visit.tz,
+        height=260, theme=visit.theme,
     )  # fmt: skip
     plot("latency-heat", figure, window, alt="Number of requests by how long they took, over time")
+
+
+def _reached(heat: pd.DataFrame) -> pd.DataFrame:
+    """The buckets from the first to the last that holds anything: a native histogram has many more."""
+    peaks = heat.max().fillna(0.0).to_numpy()
+    total = peaks[-1] if len(peaks) else 0.0
+    if total <= 0:
+        return heat
+    first = max(int((peaks > 0).argmax()) - 1, 0)
+    everything = (heat.sub(heat.iloc[:, -1], axis=0).abs().max().fillna(0.0) <= 1e-9 * total).to_numpy()
+    last = int(everything.argmax())
+    return heat.iloc[:, [*range(first, last + 1), *([len(peaks) - 1] if last < len(peaks) - 1 else [])]]
 
 
 def about_heat(found: Distribution, _span: Span) -> About:

@@ -12,13 +12,14 @@ from records import searches as saved
 from records.errors import RecordsError
 from ui import context, log_state
 from ui.clean import clean, inert
+from ui.log_field import log_field
 from ui.log_state import LogState
 from ui.theme import STATUS
 
 if TYPE_CHECKING:
     from views.logs import Mistake
 
-_FIELD = "logs-search"
+_EXAMPLE = 'level:error component:storage duration_ms>500 "pool timed out" -user_id:u7 (a OR b)'
 _AROUND = 60
 """Characters of a long search that are shown on either side of a mistake."""
 
@@ -48,18 +49,10 @@ def search(
         inverted: Turns a filter into its opposite.
         fields: Names of fields that a filter may be about, with what each means.
     """
-    if st.session_state.get(_FIELD) != state.query:
-        st.session_state[_FIELD] = state.query
+    visit = context.current()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="logs-search-row"):
-        st.text_input(
-            "Search",
-            key=_FIELD,
-            on_change=lambda: log_state.search(st.session_state[_FIELD]),
-            placeholder='level:error component:storage duration_ms>500 "pool timed out" -user_id:u7 (a OR b)',
-            label_visibility="collapsed",
-            icon=":material/search:",
-            width="stretch",
-        )
+        with st.container(width="stretch"):
+            log_field(state.query, _EXAMPLE, visit.environment, visit.span(), log_state.search)
         with st.popover("Filter", icon=":material/add:", help="Put a filter together", key="logs-add-filter"):
             _builder(fields)
         with st.popover("Saved", icon=":material/bookmark:", help="Saved searches", key="logs-saved"):

@@ -25,13 +25,18 @@ METRICS = "/metrics"
 EXPORT_LOGS = "/export/logs"
 """Log lines as a file; answers under the console's own ``Host`` only, and decides itself who gets one."""
 
+COMPLETE_LOGS = "/complete/logs"
+"""What may come next in a log search; under the console's own ``Host`` only."""
+
 STREAM = "/_stcore/stream"
 """The one path for WebSockets."""
 
 # Streamlit's own. Left out on purpose: /_stcore/metrics, /_stcore/agent/*, /_stcore/upload_file/*,
-# /_stcore/script-health-check, /_stcore/bidi-components/*, /component/*, /app/static/*, /auth/*.
+# /_stcore/script-health-check, the other /_stcore/bidi-components/*, /component/*, /app/static/*, /auth/*.
 _STREAMLIT = re.compile(
-    r"/favicon\.png|/manifest\.json|/_stcore/(?:health|host-config)|/static/(?:js|css|media)/[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+    r"/favicon\.png|/manifest\.json|/_stcore/(?:health|host-config)|"
+    r"/_stcore/bidi-components/synaptic-console\.log_field/log_field\.(?:js|css)|"
+    r"/static/(?:js|css|media)/[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 )
 
 _BELOW_PAGE = re.compile(r"(/[^/]+)/_stcore/(?:health|host-config)")
@@ -67,7 +72,9 @@ class Policy:
 
     def is_open(self, path: str) -> bool:
         """Whether this path is one that the console serves over HTTP."""
-        return path in self.pages or path in PROBES or path in {METRICS, EXPORT_LOGS} or self.is_asset(path)
+        return (
+            path in self.pages or path in PROBES or path in {METRICS, EXPORT_LOGS, COMPLETE_LOGS} or self.is_asset(path)
+        )
 
     def is_asset(self, path: str) -> bool:
         """Whether this path belongs to Streamlit's front end or is a picture on a page."""

@@ -195,6 +195,7 @@ def test_enter_searches_and_a_mistake_is_pointed_at_with_a_suggestion_that_mends
     field.fill("compnent:storage")
     field.press("Enter")
     visit.wait_for_params(q="compnent:storage")
+    panel(visit, "lines").get_by_text("^^^^^^^^").wait_for()
     assert "compnent:storage\n^^^^^^^^" in panel(visit, "lines").inner_text()
     page.get_by_role("button", name="Search for component:storage").click()
     visit.wait_for_params(q="component:storage")
@@ -203,6 +204,29 @@ def test_enter_searches_and_a_mistake_is_pointed_at_with_a_suggestion_that_mends
     field.fill("level:(")
     field.press("Enter")
     page.get_by_text("The search is not asked.").wait_for()
+
+
+def test_what_may_come_next_is_offered_while_typing_and_taken_by_tab_arrow_and_mouse(visit):
+    page = visit.open(held())
+    field = page.get_by_role("combobox", name="Search", exact=True)
+    offered = page.get_by_role("option")
+    field.press_sequentially("lev")
+    offered.get_by_text("level", exact=True).wait_for()
+    field.press("Tab")
+    offered.get_by_text("ERROR", exact=True).wait_for()
+    assert field.input_value() == "level:"
+    field.press("ArrowDown")
+    field.press("ArrowDown")
+    field.press("Enter")
+    assert field.input_value() == "level:ERROR "
+    field.press_sequentially("component:")
+    offered.get_by_text("storage", exact=True).click()
+    assert field.input_value() == "level:ERROR component:storage "
+    field.press("Escape")
+    assert "q" not in visit.params()
+    field.press("Enter")
+    visit.wait_for_params(q="level:ERROR component:storage")
+    panel(visit, "histogram").get_by_text("15 lines").wait_for()
 
 
 def test_the_list_is_turned_page_by_page_to_its_very_last_line_and_back(visit):

@@ -58,7 +58,9 @@ def _answers(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
 
 
 @contextmanager
-def prometheus(folder: Path, openmetrics: Path | None = None, configuration: str = "") -> Iterator[int]:
+def prometheus(
+    folder: Path, openmetrics: Path | None = None, configuration: str = "", features: str = "exemplar-storage"
+) -> Iterator[int]:
     """Prometheus on an empty folder, or on blocks made of an OpenMetrics file; its port."""
     data = folder / "data"
     if openmetrics is not None:
@@ -75,6 +77,7 @@ def prometheus(folder: Path, openmetrics: Path | None = None, configuration: str
         "--storage.tsdb.retention.time=60d",
         f"--web.listen-address=127.0.0.1:{port}",
         "--web.enable-remote-write-receiver",
+        f"--enable-feature={features}",
     ]
     with running(command, f"http://127.0.0.1:{port}/-/ready", folder / "prometheus.log"):
         yield port
