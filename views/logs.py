@@ -190,12 +190,12 @@ def understood(text: str, filters: Sequence[str], sight: Sight) -> Asked:
                 )
             )
             continue
-        told = () if sight.identifiers else tuple((text, identified_by(text)) for text in texts_of(expression))
-        for text, what in told:
+        for word in () if sight.identifiers else texts_of(expression):
+            what = identified_by(word)
             if what:
-                start = max(one.find(text), 0)
-                message = f"{text} looks like {what}: searching for who somebody is needs the role operator."
-                mistakes.append(Mistake(message, one, start, min(len(text), len(one) - start), filter=place > 0))
+                start = max(one.find(word), 0)
+                message = f"{word} looks like {what}: searching for who somebody is needs the role operator."
+                mistakes.append(Mistake(message, one, start, min(len(word), len(one) - start), filter=place > 0))
         parts.append(expression)
     return Asked(text, tuple(filters), both(*parts), tuple(mistakes))
 

@@ -140,7 +140,9 @@ def test_a_word_that_looks_like_a_person_is_not_searched_for_without_the_right(t
 
 @pytest.mark.parametrize("text", ["pool timed out", "unit", "level:error component:storage", "pod:synaptic-7f9c-2xkqp"])
 def test_words_that_tell_of_nobody_are_searched_for_by_everybody(text):
-    assert understood(text, (), BLIND).usable
+    asked = understood(text, (), BLIND)
+    assert asked.usable
+    assert asked.text == text
 
 
 def test_a_pattern_leaves_open_what_tells_of_a_person_and_makes_no_filter_of_it():
