@@ -43,7 +43,8 @@ def elasticsearch(plan: Plan) -> Part:
         StartError: Its Python package is not installed.
     """
     if os.environ.get("ELASTICSEARCH") == "real":
-        if (ROOT / "build" / "elasticsearch" / ".made").exists():
+        line = os.environ.get("ELASTICSEARCH_LINE", "8")
+        if (ROOT / "build" / f"elasticsearch-{line}" / ".made").exists():
             return _real_elasticsearch(plan)
         print("A real Elasticsearch could not be made here; the store of the demo takes its place.", flush=True)
     program = wheel("noida_db", "noida-db")

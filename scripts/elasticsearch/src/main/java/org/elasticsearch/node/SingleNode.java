@@ -30,9 +30,7 @@ import org.elasticsearch.http.HttpServerTransport;
 import org.elasticsearch.indices.breaker.CircuitBreakerService;
 import org.elasticsearch.plugins.ActionPlugin;
 import org.elasticsearch.plugins.NetworkPlugin;
-import org.elasticsearch.plugins.OnePlugin;
 import org.elasticsearch.plugins.Plugin;
-import org.elasticsearch.plugins.PluginsService;
 import org.elasticsearch.rest.RestChannel;
 import org.elasticsearch.rest.RestController;
 import org.elasticsearch.rest.RestHandler;
@@ -75,7 +73,7 @@ public final class SingleNode {
             .put("action.destructive_requires_name", false)
             .build();
         Environment environment = InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), home.resolve("config"), () -> "single");
-        Node node = new Node(NodeConstruction.prepareConstruction(environment, new OwnServices(), true)) {};
+        Node node = new Node(Construction.of(environment, new Doors())) {};
         Runtime.getRuntime().addShutdownHook(new Thread(() -> close(node)));
         node.start();
         Thread.currentThread().join();
@@ -86,13 +84,6 @@ public final class SingleNode {
             node.close();
         } catch (Exception error) {
             System.err.println("closing failed: " + error);
-        }
-    }
-
-    private static final class OwnServices extends NodeServiceProvider {
-        @Override
-        PluginsService newPluginService(Environment environment, Settings settings) {
-            return new OnePlugin(settings, environment, new Doors());
         }
     }
 
