@@ -204,6 +204,32 @@ class Elasticsearch(HttpEndpoint):
         return self
 
 
+class Postgres(_Model):
+    """The database of the service, as the console reads its statistics."""
+
+    host: str = Field(min_length=1, max_length=253, description="Host name or address, or the folder of its socket.")
+    port: int = Field(default=5432, ge=1, le=65535, description="Port.")
+    database: str = Field(default="synaptic", min_length=1, max_length=63, description="Database of the service.")
+    user: str = Field(
+        min_length=1, max_length=63, description="Role of the console: a member of `pg_monitor`, and nothing more."
+    )
+    password: SecretStr | None = Field(default=None, description="Its password.")
+    tls: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        default="prefer", description="How the connection is protected, in libpq's words (`sslmode`)."
+    )
+    ca_file: Path | None = Field(default=None, description="PEM file of the certificate authority to trust.")
+    pgbouncer: bool = Field(
+        default=False,
+        description="The address is a PgBouncer that pools transactions: limits go with each question instead of "
+        "with the session.",
+    )
+    deadline: Seconds = Field(default=5.0, gt=0, le=120, description="Longest time for one answer.")
+    connections: int = Field(default=4, ge=1, le=16, description="Most connections at once; more questions wait.")
+    link: HttpUrl | None = Field(
+        default=None, description="Address of another tool for this database, to open it there."
+    )
+
+
 class Environment(_Model):
     """One installation of Synaptic with the sources that know it; a source that is left out is not configured."""
 
@@ -212,12 +238,16 @@ class Environment(_Model):
     prometheus: Prometheus | None = Field(default=None, description="Its metrics.")
     alertmanager: Alertmanager | None = Field(default=None, description="Its alerts and silences.")
     elasticsearch: Elasticsearch | None = Field(default=None, description="Its logs.")
+    postgres: Postgres | None = Field(default=None, description="Its database.")
     slo: Path | None = Field(
         default=None, description="File with the objectives of this installation, instead of those that are shipped."
     )
 
 
-SOURCE_NAMES: tuple[str, ...] = ("synaptic", "prometheus", "alertmanager", "elasticsearch")
+HTTP_SOURCES: tuple[str, ...] = ("synaptic", "prometheus", "alertmanager", "elasticsearch")
+"""The sources that are asked over HTTP."""
+
+SOURCE_NAMES: tuple[str, ...] = (*HTTP_SOURCES, "postgres")
 """The sources that an environment can have, in the order in which pages list them."""
 
 
@@ -339,7 +369,7 @@ class Settings(_Model):
             for key, environment in self.environments.items():
                 for name in SOURCE_NAMES:
                     source = getattr(environment, name)
-                    if source is not None and not source.verify_tls:
+                    if source is not None and not getattr(source, "verify_tls", True):
                         raise ValueError(
                             f"environments.{key}.{name}.verify_tls is false: in production mode every certificate is "
                             "checked; give ca_file, or set server.production = false while developing"

@@ -18,6 +18,7 @@ from collectors.elasticsearch import Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured
 from collectors.logs import LogSource
+from collectors.postgres import Postgres
 from collectors.prometheus import Prometheus
 from collectors.prometheus_wire import Range
 from collectors.synaptic import Synaptic
@@ -34,6 +35,7 @@ class Sources:
     _prometheus: Prometheus | None
     _alertmanager: Alertmanager | None
     _elasticsearch: Elasticsearch | None
+    _postgres: Postgres | None
 
     @property
     def synaptic(self) -> Synaptic:
@@ -60,9 +62,14 @@ class Sources:
         """The lines of its logs, whichever store has them."""
         return ElasticsearchLogs(self.elasticsearch)
 
+    @property
+    def postgres(self) -> Postgres:
+        """Its database."""
+        return self._postgres or self._missing("postgres")
+
     def configured(self) -> list[Any]:
         """The collectors that exist."""
-        each = (self._synaptic, self._prometheus, self._alertmanager, self._elasticsearch)
+        each = (self._synaptic, self._prometheus, self._alertmanager, self._elasticsearch, self._postgres)
         return [one for one in each if one is not None]
 
     def _missing(self, name: str) -> Any:
@@ -70,7 +77,7 @@ class Sources:
             name,
             "",
             "is not configured for this environment",
-            hint=f"Add [environments.{self.environment}.{name}] with its url to the settings file.",
+            hint=f"Add [environments.{self.environment}.{name}] with its address to the settings file.",
         )
 
 
@@ -107,6 +114,7 @@ def build(settings: Settings, environment: str) -> Sources:
         Prometheus(environment, one.prometheus, limits, cache) if one.prometheus else None,
         Alertmanager(environment, one.alertmanager, cache) if one.alertmanager else None,
         Elasticsearch(environment, one.elasticsearch, cache) if one.elasticsearch else None,
+        Postgres(environment, one.postgres, cache) if one.postgres else None,
     )
 
 

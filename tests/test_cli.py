@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import cli
+from settings import SOURCE_NAMES
 from tests.support.little_synaptic import LittleSynaptic
 from tests.support.real_parts import free_port
 
@@ -79,9 +80,7 @@ def test_json_has_one_object_for_each_source_of_each_environment(replica, write,
     assert cli.main(["--config", write(config), "doctor", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["environment"], row["source"]) for row in rows] == [
-        (environment, source)
-        for environment in ("main", "other")
-        for source in ("synaptic", "prometheus", "alertmanager", "elasticsearch")
+        (environment, source) for environment in ("main", "other") for source in SOURCE_NAMES
     ]
     first = rows[0]
     assert (first["status"], first["version"], first["address"]) == ("ok", "1.4.2", replica.url)

@@ -160,13 +160,14 @@ def test_postgresql_is_given_the_roles_that_services_sign_in_with(postgresql, se
 
 def test_the_console_accepts_its_settings_and_they_name_what_runs(services, tmp_path):
     (tmp_path / "admin-token").write_text("the-token")
+    (tmp_path / "console-password").write_text("the-password")
     text = (DEPLOY / "console.toml").read_text().replace("/secrets/", f"{tmp_path}/")
     (tmp_path / "console.toml").write_text(text)
     loaded = settings.load(tmp_path / "console.toml", {})
     one = loaded.environments["production"]
     assert {name for name in settings.SOURCE_NAMES if getattr(one, name) is None} == set()
-    hosts = {urlsplit(getattr(one, name).url).hostname for name in settings.SOURCE_NAMES}
-    hosts |= {urlsplit(replica.url).hostname for replica in one.synaptic.replicas}
+    hosts = {urlsplit(getattr(one, name).url).hostname for name in settings.HTTP_SOURCES}
+    hosts |= {one.postgres.host} | {urlsplit(replica.url).hostname for replica in one.synaptic.replicas}
     assert hosts <= set(services)
     assert one.synaptic.admin_token == SecretStr("the-token")
     assert services["console"]["ports"][0].startswith(loaded.server.public_url.removeprefix("http://"))

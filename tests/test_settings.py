@@ -73,7 +73,7 @@ MISTAKES = [
     ("[environments]\nproduction = 'x'", "environments.production", "'x'", "dictionary"),
     ("[limitz]", "limitz", "", "is not a setting; known here: environments, limits, records, server, view"),
     ("[limits]\npoint = 1", "limits.point", "", "is not a setting; known here: answer_ttl, cache_bytes, deadline"),
-    ("[environments.a.promethues]", "environments.a.promethues", "", "known here: alertmanager, elasticsearch, prom"),
+    ("[environments.a.promethues]", "environments.a.promethues", "", "alertmanager, elasticsearch, postgres, prom"),
     (PROMETHEUS + "jobs = 1", "environments.production.prometheus.jobs", "", "job, link, max_bytes"),
     (
         "[environments.a.synaptic]\nurl = 'http://s'\nreplicas = [{name = '', url = 'http://s'}]",

@@ -17,6 +17,7 @@ from collectors.elasticsearch import Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
+from collectors.postgres import Postgres
 from collectors.prometheus import Prometheus
 from collectors.registry import Sources
 from collectors.signals import catalogue
@@ -77,6 +78,7 @@ PURPOSES = {
     "prometheus": "metrics, alert rules, what changed",
     "alertmanager": "who is told, what is silenced",
     "elasticsearch": "logs and security events",
+    "postgres": "sessions, locks and statistics of the database",
 }
 
 
@@ -87,6 +89,7 @@ def load_reports(sources: Sources) -> Kept[list[SourceReport]]:
         "prometheus": lambda: _prometheus(sources.prometheus),
         "alertmanager": lambda: _alertmanager(sources.alertmanager),
         "elasticsearch": lambda: _elasticsearch(sources.elasticsearch),
+        "postgres": lambda: _postgres(sources.postgres),
     }
     return Kept(side_by_side(*(partial(_report, name, checks[name]) for name in SOURCE_NAMES)), datetime.now(UTC))
 
@@ -100,7 +103,7 @@ def _report(name: str, check: Callable[[], SourceReport]) -> SourceReport:
 
 def _answered(
     name: str,
-    collector: Synaptic | Prometheus | Alertmanager | Elasticsearch,
+    collector: Synaptic | Prometheus | Alertmanager | Elasticsearch | Postgres,
     check: Callable[[], tuple[str, list[Lack]]],
 ) -> SourceReport:
     """Run a check that tells version and lacks; a failure becomes the report."""
@@ -275,6 +278,33 @@ def _timeless(logs: Elasticsearch) -> list[Lack]:
             "Let the shipper write @timestamp; Filebeat does it by itself unless a processor drops it.",
         )
     ]
+
+
+def _postgres(database: Postgres) -> SourceReport:
+    def check() -> tuple[str, list[Lack]]:
+        kept = database.server()
+        if kept.error is not None:
+            raise kept.error
+        server = kept.value
+        lacks = []
+        if not server.monitor:
+            lacks.append(
+                Lack(
+                    f"The role {server.role} is not a member of pg_monitor: it sees no statements and waits of others.",
+                    f'GRANT pg_monitor TO "{server.role}";',
+                )
+            )
+        if "pg_stat_statements" not in server.extensions:
+            lacks.append(
+                Lack(
+                    f"The database {server.database} has no extension pg_stat_statements: which statements take the "
+                    "time is not known.",
+                    "Add it to shared_preload_libraries, restart, then CREATE EXTENSION pg_stat_statements;",
+                )
+            )
+        return server.version_text, lacks
+
+    return _answered("postgres", database, check)
 
 
 def overall(reports: list[SourceReport]) -> Status:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from demo.parts.monitoring import SYNAPTIC_INTERVAL
+from demo.parts.postgres import CONSOLE_ROLE
 from demo.parts.programs import answers
 from demo.plan import HOST, ROOT, Plan
 from demo.supervisor_part import Part
@@ -85,4 +86,10 @@ url = "http://{HOST}:{plan.elasticsearch_port}"
 index = "{plan.index_prefix}-*"
 daily = true
 deadline = "15s"  # the store of the demo reads every line of an index for each question
+
+[environments.{plan.environment}.postgres]
+host = "{HOST}"
+port = {plan.postgres_port}
+database = "{plan.database}"
+user = "{CONSOLE_ROLE}"
 """

@@ -10,7 +10,14 @@ import secrets
 import sys
 from pathlib import Path
 
-NAMES = ("admin-token", "jwt-secret", "superuser-password", "database-password", "exporter-password")
+NAMES = (
+    "admin-token",
+    "jwt-secret",
+    "superuser-password",
+    "database-password",
+    "exporter-password",
+    "console-password",
+)
 
 
 def write(path: Path, text: str, mode: int) -> None:

@@ -5,14 +5,17 @@ import ssl
 import elastic_transport
 import elasticsearch
 import httpx
+import psycopg
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from prometheus_api_client import exceptions as prometheus_exceptions
+from psycopg import errors
 
 from collectors import elasticsearch as logs
 from collectors import prometheus
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from collectors.http import HTTPX_ERRORS, HttpSource, map_httpx_error
+from collectors.postgres_errors import mapped
 from settings import HttpEndpoint
 
 SOURCE = HttpSource("test", "elasticsearch", HttpEndpoint(url="http://127.0.0.1:9200"))
@@ -44,6 +47,7 @@ def made(kind: type[Exception]) -> Exception:
     return error
 
 
+PSYCOPG = exceptions_of("psycopg", without=("psycopg_pool",))
 HTTPX = exceptions_of("httpx")
 # Helpers and the query builders are not used; what only they raise cannot reach the collector.
 ELASTIC = exceptions_of(
@@ -144,3 +148,39 @@ def test_exceptions_of_the_elasticsearch_client_become_the_kind_that_says_what_h
 def test_a_mistake_of_the_console_is_not_dressed_up_as_one_of_the_source(mapping):
     with pytest.raises(KeyError):
         mapping(KeyError("a bug"))
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in PSYCOPG if issubclass(kind, psycopg.Error)], ids=lambda kind: kind.__name__
+)
+def test_every_exception_of_psycopg_becomes_a_source_error_with_words(kind):
+    error = mapped(kind("a message"), "postgres", "127.0.0.1:5432/synaptic")
+    assert isinstance(error, SourceError)
+    assert "127.0.0.1:5432" in str(error)
+    assert "{words}" not in error.what
+
+
+def test_what_psycopg_raises_beside_its_errors_cannot_reach_the_collector():
+    others = {kind.__name__ for kind in PSYCOPG if not issubclass(kind, psycopg.Error)}
+    assert others <= {"Rollback", "Warning"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "expected", "trips"),
+    [
+        (errors.InsufficientPrivilege, "permission denied", Denied, False),
+        (errors.QueryCanceled, "canceling statement", TimedOut, False),
+        (errors.LockNotAvailable, "canceling statement due to lock timeout", TimedOut, False),
+        (errors.TooManyConnections, "too many", Overloaded, True),
+        (errors.AdminShutdown, "terminating connection", Unreachable, True),
+        (errors.UndefinedTable, "relation does not exist", BadAnswer, False),
+        (psycopg.OperationalError, 'FATAL:  password authentication failed for user "console"', Denied, True),
+        (psycopg.OperationalError, "FATAL:  sorry, too many clients already", Overloaded, True),
+        (psycopg.OperationalError, "FATAL:  the database system is starting up", Unreachable, True),
+        (psycopg.OperationalError, "connection refused", Unreachable, True),
+        (psycopg.errors.ConnectionTimeout, "connection timeout expired", TimedOut, True),
+    ],
+)
+def test_an_exception_of_psycopg_says_what_happened(kind, words, expected, trips):
+    error = mapped(kind(words), "postgres", "here")
+    assert (type(error), error.trips) == (expected, trips)

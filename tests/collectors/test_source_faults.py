@@ -17,7 +17,7 @@ from collectors.http import run_on_loop
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span
-from settings import SOURCE_NAMES, Settings
+from settings import HTTP_SOURCES, Settings
 from tests.collectors.conftest import SECRET, Proxies
 from tests.support.fault_proxy import FAULTS, SLOW_FAULTS
 from tests.support.looping import until
@@ -96,7 +96,7 @@ def test_every_fault_has_an_expected_error():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", SOURCE_NAMES)
+@pytest.mark.parametrize("name", HTTP_SOURCES)
 def test_a_fault_costs_its_own_source_only_and_passes(name: str, fault: str, proxies: Proxies, build: Build):
     run_on_loop(asyncio.sleep(0)).result()  # the collectors' own thread is no leak
     threads_before = set(threading.enumerate())
@@ -124,7 +124,7 @@ def test_a_fault_costs_its_own_source_only_and_passes(name: str, fault: str, pro
     assert source.guard.health().breaker == "open"
     assert isinstance(source.guard.health().last_error, EXPECTED[fault])
 
-    for other in SOURCE_NAMES:
+    for other in HTTP_SOURCES:
         if other != name:
             assert all(answers(question) for question in asked[other].values()), f"{other} is not touched"
             assert getattr(sources, other).source.guard.health().failures == 0

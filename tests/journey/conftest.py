@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from benchmarks import history
 from benchmarks.history import Line
-from settings import SOURCE_NAMES
+from settings import HTTP_SOURCES
 from tests.support import real_parts
 from tests.support.looping import LoopThread, until
 from tests.support_pages import world as worlds
@@ -45,7 +45,7 @@ def world(servers: LoopThread, real_elasticsearch: str, tmp_path_factory: pytest
 @contextmanager
 def console(folder: Path, world: World, refresh: int) -> Iterator[Server]:
     """A console over the world whose live panels ask again every so many seconds."""
-    keys: dict[str, dict[str, object]] = {name: {"deadline": 60} for name in SOURCE_NAMES}
+    keys: dict[str, dict[str, object]] = {name: {"deadline": 60} for name in HTTP_SOURCES}
     keys["synaptic"]["replicas"] = [{"name": name, "url": replica.url} for name, replica in world.replicas.items()]
     text = f"""
 [server]

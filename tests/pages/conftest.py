@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from playwright.sync_api import Browser
 
-from settings import SOURCE_NAMES
+from settings import HTTP_SOURCES
 from tests.support.looping import LoopThread
 from tests.support_pages import world as worlds
 from tests.support_pages.browsing import Told, Visit, visiting
@@ -43,11 +43,11 @@ def console(
     ):
         refusing.bind(("127.0.0.1", 0))  # bound and not listening: it stays ours and refuses
         closed = f"http://127.0.0.1:{refusing.getsockname()[1]}"
-        patient = {name: {"deadline": 60} for name in SOURCE_NAMES}
-        down = {name: {"url": closed} for name in SOURCE_NAMES}
+        patient = {name: {"deadline": 60} for name in HTTP_SOURCES}
+        down = {name: {"url": closed} for name in HTTP_SOURCES}
         down["synaptic"]["replicas"] = [{"name": "synaptic-a", "url": closed}]
         environments = {"healthy": patient, ALL_DOWN: down}
-        environments |= {without(name): {**patient, name: down[name]} for name in SOURCE_NAMES}
+        environments |= {without(name): {**patient, name: down[name]} for name in HTTP_SOURCES}
         text = "\n".join(
             [HEAD.format(folder=folder), *(world.toml(name, **keys) for name, keys in environments.items())]
         )

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from settings import SOURCE_NAMES
+from settings import HTTP_SOURCES
 from tests.pages.conftest import ALL_DOWN, without
 from tests.web.serving import ROOT
 
@@ -61,12 +61,12 @@ ASKED = {"latency": ("prometheus",), "logs": ("elasticsearch",)}
 """The sources that a page cannot do without; the others are those of all pages that are not named here."""
 
 
-@pytest.mark.parametrize("source", SOURCE_NAMES)
+@pytest.mark.parametrize("source", HTTP_SOURCES)
 @pytest.mark.parametrize("name", PAGES)
 def test_with_one_source_down_every_page_stands_and_names_it_where_it_needs_it(told, name, source):
     found = told(f"/{name}?env={without(source)}")
     assert_framed(found)
-    if source in ASKED.get(name, SOURCE_NAMES):
+    if source in ASKED.get(name, HTTP_SOURCES):
         assert source in found.text.lower()
         assert "cannot be reached" in found.text
     else:

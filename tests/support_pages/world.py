@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import history
 from benchmarks.history import Line
-from settings import SOURCE_NAMES, Environment, Limits, Settings
+from settings import HTTP_SOURCES, Environment, Limits, Settings
 from tests.support import real_parts
 from tests.support.fault_proxy import FaultProxy
 from tests.support.little_synaptic import LittleSynaptic
@@ -58,9 +58,9 @@ class World:
 
     def switch(self, fault: str, *sources: str) -> None:
         """Order a fault for these sources; for all of them where none is named."""
-        for name in sources or SOURCE_NAMES:
+        for name in sources or HTTP_SOURCES:
             self.proxies[name].switch(fault)
-        if "synaptic" in (sources or SOURCE_NAMES):
+        if "synaptic" in (sources or HTTP_SOURCES):
             for replica in self.replicas.values():
                 replica.not_ready = ""
 

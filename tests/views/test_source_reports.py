@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from settings import SOURCE_NAMES, Settings
+from settings import HTTP_SOURCES, SOURCE_NAMES, Settings
 from tests.support import real_parts
 from tests.support.looping import until
 from views.sources import load_reports, overall
@@ -29,7 +29,7 @@ def test_sources_that_have_all_they_should_answer_with_version_and_latency(quiet
     assert found["elasticsearch"].version.startswith("8.")
     assert found["synaptic"].version == "1.4.2"
     assert found["prometheus"].version.startswith("2.")
-    assert all(report.health.last_latency > 0 for report in found.values())
+    assert all(found[name].health.last_latency > 0 for name in HTTP_SOURCES)
 
 
 def test_a_log_store_without_second_copies_is_told_as_at_risk(quiet, build):
@@ -85,7 +85,7 @@ def test_a_target_that_is_down_and_a_rule_that_fails_are_told(quiet, build, tmp_
     assert "No scrape job" not in lacks(found)
 
 
-@pytest.mark.parametrize("name", SOURCE_NAMES)
+@pytest.mark.parametrize("name", HTTP_SOURCES)
 def test_a_source_that_is_down_costs_its_own_report_only(faults, build, name):
     sources = build(faults.settings())
     before = reports(sources)
@@ -97,7 +97,7 @@ def test_a_source_that_is_down_costs_its_own_report_only(faults, build, name):
     assert after[name].hint
     assert after[name].health.last_success is not None
     assert after[name].health.last_error is not None
-    for other in SOURCE_NAMES:
+    for other in HTTP_SOURCES:
         if other != name:
             assert after[other].status == before[other].status
 
@@ -123,7 +123,7 @@ def test_without_a_list_of_replicas_it_is_said_that_only_the_balancer_is_known(q
 
 def test_nothing_configured_is_unknown_with_how_to_add_each_source(build):
     found = load_reports(build(Settings(environments={"test": {}}))).value
-    assert [report.status for report in found] == ["unknown"] * 4
+    assert [report.status for report in found] == ["unknown"] * len(SOURCE_NAMES)
     assert all("Add [environments.test." in report.hint for report in found)
     assert overall(found) == "unknown"
 

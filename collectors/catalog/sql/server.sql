@@ -1,0 +1,14 @@
+-- Which server it is, who the console is there, and what the console may read.
+-- since: 15
+SELECT
+    current_setting('server_version_num')::int AS version,
+    current_setting('server_version') AS version_text,
+    pg_catalog.version() LIKE '%%Aurora%%' AS aurora,
+    current_user::text AS role,
+    current_database()::text AS database,
+    pg_has_role(current_user, 'pg_monitor', 'USAGE') AS monitor,
+    pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS read_all_stats,
+    pg_is_in_recovery() AS standby,
+    pg_postmaster_start_time() AS started_at,
+    current_setting('max_connections')::int AS max_connections,
+    ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions

