@@ -160,7 +160,10 @@ def lines(
         _turn_button("next", words[1], ":material/chevron_right:", disabled=page.after is None)
         last = before + page.lines
         end = "" if page.after is not None else ", the last ones"
-        st.caption(f"Lines {min(before + 1, last):,} to {last:,}{end}. Click a row to open the line.", width="content")
+        counted = (
+            f"Lines {before + 1:,} to {last:,}{end}. Click a row to open the line." if page.lines else "No more lines."
+        )
+        st.caption(counted, width="content")
 
 
 def about(page: LogPage, _span: Span) -> About:
