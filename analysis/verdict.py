@@ -119,16 +119,19 @@ def in_words(times: float) -> str:
 
 
 def before(moment: datetime | None, events: Sequence[Event]) -> Event | None:
-    """The last deploy within ``AFTER`` before a moment, or roll-back within ``BACK``; never one that came after it."""
+    """The last deploy within ``AFTER`` before a moment, never one that came after it.
+
+    A roll-back is named within ``BACK`` only, and what it has undone is no cause any more.
+    """
     if moment is None:
         return None
     near = [
-        event
-        for event in events
-        if event.kind is EventKind.DEPLOY
-        and moment - (BACK if event.title.startswith(ROLL_BACK) else AFTER) <= event.time <= moment + STEP
+        event for event in events if event.kind is EventKind.DEPLOY and moment - AFTER <= event.time <= moment + STEP
     ]
-    return near[-1] if near else None
+    last = near[-1] if near else None
+    if last is not None and last.title.startswith(ROLL_BACK) and last.time < moment - BACK:
+        return None
+    return last
 
 
 def worst(findings: Sequence[Finding]) -> list[Finding]:
