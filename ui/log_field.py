@@ -1,27 +1,15 @@
-"""The search field with its completions: a small component whose script is served from the console itself.
-
-Streamlit runs the script of an inline component from an address of its own making (``blob:``), which the content
-security policy forbids. So the component is declared as Streamlit reads it from a package's metadata: with a folder of
-assets, which are served by name.
-"""
+"""The search field with its completions (``ui/assets/log_field/``), which come by a route of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
-from streamlit.components.v2 import component
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
 from collectors.span import Span
+from ui.components import own
 
-NAME = "synaptic-console.log_field"
-_FOLDER = Path(__file__).resolve().parent
 _HTML = (
     '<div class="field"><input type="text" role="combobox" aria-label="Search" aria-autocomplete="list" '
     'aria-expanded="false" aria-controls="log-field-list" autocomplete="off" autocapitalize="off" spellcheck="false">'
@@ -30,14 +18,6 @@ _HTML = (
 _KEY = "logs-search"
 PATH = "/complete/logs"
 """The route that says what may come next."""
-
-
-@cache
-def _field() -> Callable[..., Any]:
-    package, _, name = NAME.partition(".")
-    manifest = ComponentManifest(package, "1", [ComponentConfig(name, f"assets/{name}")])
-    get_bidi_component_manager().register_from_manifest(manifest, _FOLDER)
-    return component(NAME, html=_HTML, css=f"{name}.css", js=f"{name}.js")
 
 
 def log_field(text: str, placeholder: str, environment: str, span: Span, search: Callable[[str], None]) -> None:
@@ -51,7 +31,7 @@ def log_field(text: str, placeholder: str, environment: str, span: Span, search:
         search: Called with the text when Enter is pressed or the field is left.
     """
     asked = {"env": environment, "from": f"{span.start.timestamp():.0f}", "to": f"{span.end.timestamp():.0f}"}
-    _field()(
+    own("log_field", _HTML)(
         key=_KEY,
         data={
             "text": text,

@@ -1,9 +1,9 @@
 """The list of lines: a page at a time, which holds still while somebody reads it.
 
 A live window moves every few seconds, and a list that moved with it could not be read. So the list stays as it was
-loaded and says how many lines arrived meanwhile; *live tail* loads it anew instead, and stops as soon as a line is
-opened or the list is paged. (Streamlit does not tell how far a viewer has scrolled, so that cannot stop it.) What is
-kept for each viewer is one page of short rows and the bookmarks of the pages before it.
+loaded and says how many lines arrived meanwhile; *live tail* loads it anew instead, and stops as soon as somebody
+scrolls, opens a line or turns a page. What is kept for each viewer is one page of short rows and the bookmarks of the
+pages before it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collectors.errors import BadAnswer, SourceError
 from collectors.span import Span
 from ui import context, format, log_search, log_state
 from ui.clean import clean
+from ui.components import own
 from ui.log_state import LogState, Reading
 from ui.panel import About
 from ui.theme import LOOKS, STATUS, Theme
@@ -43,6 +44,7 @@ _HELD = "logs list"
 _TURN = "logs list turned"
 _DRAWN = "logs rows drawn"
 _ROUND = "logs list round"
+_SCROLLED = "logs list scrolled"
 
 _STATUS_OF = {"ERROR": "broken", "FATAL": "broken", "CRITICAL": "broken", "WARN": "risk", "WARNING": "risk"}
 _QUIET = {"DEBUG", "TRACE"}
@@ -83,7 +85,10 @@ def held(key: Hashable, ask: Ask, *, tail: bool) -> Callable[[Span], Kept[LogPag
     def load(span: Span) -> Kept[LogPage]:
         old: _Held | None = st.session_state.get(_HELD)
         turn: Literal["", "next", "back", "anew"] = st.session_state.get(_TURN, "")
-        if old is None or old.key != key or turn == "anew" or (tail and not turn and len(old.bookmarks) == 1):
+        another = old is None or old.key != key or turn == "anew"
+        if another:
+            st.session_state[_SCROLLED] = False
+        if old is None or another or _follows(old, tail and not turn):
             kept = _beginning(key, ask, span, old)
         elif turn:
             kept = _turned(old, ask, turn)
@@ -93,6 +98,15 @@ def held(key: Hashable, ask: Ask, *, tail: bool) -> Callable[[Span], Kept[LogPag
         return kept
 
     return load
+
+
+def _follows(old: _Held, tail: bool) -> bool:
+    """Whether the live tail moves on: nobody reads further back, and nobody has scrolled."""
+    return tail and len(old.bookmarks) == 1 and not st.session_state.get(_SCROLLED)
+
+
+def _scrolled() -> None:
+    st.session_state[_SCROLLED] = True
 
 
 def _beginning(key: Hashable, ask: Ask, span: Span, old: _Held | None) -> Kept[LogPage]:
@@ -170,7 +184,7 @@ def about(page: LogPage, _span: Span) -> About:
     """What the info button of the list tells."""
     return About(
         "The lines that match, with deploys, restarts and alerts among them. The list stays as it was loaded; "
-        "live tail loads it anew every few seconds until a line is opened or a page is turned.",
+        "live tail loads it anew every few seconds until somebody scrolls, opens a line or turns a page.",
         (page.query,) if page.query else (),
         page.remarks,
     )
@@ -192,10 +206,15 @@ def _reading(state: LogState) -> None:
         default=state.reading if state.reading in options else "newest",
         format_func=lambda reading: READINGS[reading],
         key=key,
-        on_change=lambda: log_state.read_as(st.session_state[key] or "newest"),
+        on_change=lambda: _read_as(st.session_state[key] or "newest"),
         label_visibility="collapsed",
         width="content",
     )
+
+
+def _read_as(reading: Reading) -> None:
+    st.session_state[_SCROLLED] = False
+    log_state.read_as(reading)
 
 
 def _columns(state: LogState, fields: list[str]) -> None:
@@ -224,15 +243,18 @@ def _arrived(shown: _Held, state: LogState, newer: Callable[[datetime], int | No
             still = "Held while a line is open."
         elif shown.counts:
             still = "Held while you read further back."
+        elif st.session_state.get(_SCROLLED):
+            still = "Held since you scrolled."
         if not still:
             st.badge("following", icon=":material/sensors:", color="green")
+            own("log_scroll", "<i hidden></i>")(key="logs-scroll", on_scrolled_change=_scrolled, height=1)
             return
         st.caption(f":material/pause: {still}", width="content")
     count = newer(shown.span.end)
-    if count:
+    if count or state.reading == "tail":
         noun = "line" if count == 1 else "lines"
         st.button(
-            f"{format.count(count)} new {noun}",
+            f"{format.count(count)} new {noun}" if count else "Follow again",
             key="logs-anew",
             icon=":material/arrow_upward:",
             type="primary",

@@ -229,6 +229,19 @@ def test_what_may_come_next_is_offered_while_typing_and_taken_by_tab_arrow_and_m
     panel(visit, "histogram").get_by_text("15 lines").wait_for()
 
 
+def test_the_live_tail_stands_still_as_soon_as_somebody_scrolls_and_follows_again_when_asked(visit):
+    page = visit.open("/logs?env=logs&w=1h&order=tail")
+    foot = panel(visit, "lines")
+    foot.get_by_text("following").wait_for()
+    page.wait_for_function(DRAWN)
+    box = foot.locator('[data-testid="stDataFrame"]').first.bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.wheel(0, 200)
+    foot.get_by_text("Held since you scrolled.").wait_for()
+    foot.get_by_role("button", name="Follow again").click()
+    foot.get_by_text("following").wait_for()
+
+
 def test_the_list_is_turned_page_by_page_to_its_very_last_line_and_back(visit):
     page = visit.open(held())
     foot = panel(visit, "lines")
