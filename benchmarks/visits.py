@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import access
+import ui.log_field
 import ui.panel
 import ui.series_panel
 from collectors import registry
@@ -98,6 +99,8 @@ def _panels(here: context.Context, sources: Sources) -> list[Asked]:
         (ui.panel, "panel", note),
         (ui.series_panel, "panel", note),
         (registry, "sources", lambda *_: sources),
+        # Components can be mounted in a running server only.
+        (ui.log_field, "own", lambda *_: lambda **__: None),
     ]
     kept = [(module, name, getattr(module, name)) for module, name, _ in replaced]
     for module, name, value in replaced:

@@ -108,7 +108,7 @@ def test_nothing_can_be_written_and_a_failure_does_not_spoil_the_connection(serv
     with pytest.raises(BadAnswer, match="does not understand"):
         database.source.ask("SELECT nothing FROM pg_class")
     assert database.source.ask("SELECT 1 AS one").rows == [(1,)]
-    assert ours(server) == 1
+    until(lambda: ours(server) == 1, "one connection of the console, and those of earlier tests gone")
 
 
 @pytest.mark.parametrize("pgbouncer", [False, True])
@@ -119,7 +119,7 @@ def test_what_overruns_is_cancelled_on_the_server_and_the_connection_is_used_aga
     running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
     assert server.run(running) == [(0,)]
     assert database.source.ask("SELECT 1 AS one").rows == [(1,)]
-    assert ours(server) == 1
+    until(lambda: ours(server) == 1, "one connection of the console, and those of earlier tests gone")
 
 
 def test_no_more_connections_than_configured_and_all_of_them_end(server, connected):
@@ -164,7 +164,7 @@ def test_a_restart_of_the_server_costs_one_connection_and_no_answer(server, conn
     server.stop()
     server.start()
     assert database.source.ask("SELECT 1 AS one").rows == [(1,)]
-    assert ours(server) == 1
+    until(lambda: ours(server) == 1, "one connection of the console, and those of earlier tests gone")
 
 
 @pytest.mark.parametrize(

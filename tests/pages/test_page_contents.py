@@ -2,7 +2,7 @@
 
 import pytest
 
-from settings import SOURCE_NAMES
+from settings import HTTP_SOURCES
 from tests.pages.conftest import ALL_DOWN, without
 from tests.pages.test_every_page import HEALTHY
 from views.overview import FIGURES
@@ -54,7 +54,7 @@ def test_without_another_source_only_its_own_panels_are_gone(told, source, gone)
 def test_with_nothing_known_overview_does_not_call_it_healthy(told):
     verdict = told(f"/overview?env={ALL_DOWN}").panels["verdict"].text
     assert "Nothing is known about Synaptic" in verdict
-    for source in SOURCE_NAMES:
+    for source in HTTP_SOURCES:
         assert f"{source} unreachable" in verdict
 
 
@@ -67,4 +67,4 @@ def test_sources_says_what_a_source_lacks_and_how_to_mend_it(told):
 
 def test_with_all_sources_down_sources_says_of_each_what_to_do(told):
     found = told(f"/sources?env={ALL_DOWN}")
-    assert found.text.count("Check that it runs") >= len(SOURCE_NAMES)
+    assert found.text.count("Check that it runs") >= len(HTTP_SOURCES)
