@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -186,6 +188,29 @@ def open_database(url: SecretStr, patience: float = PATIENCE) -> Database:
     raise RecordsError("unusable", f"records.url names {backend}; records can be in sqlite or postgresql.")
 
 
+def _to_write_ahead(cursor: sqlite3.Cursor, patience: float) -> None:
+    """Bring the file into the mode in which who reads and who writes do not wait for each other.
+
+    Several that start at once on a new file all mean to change its mode. SQLite answers some of them "locked" at once
+    and lets them not wait (their shared locks are in each other's way), so that who was late asks again.
+
+    Raises:
+        sqlite3.OperationalError: The file stayed locked for longer than ``patience`` seconds, or may not be changed.
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            # Asked first: a file that may only be read refuses the change, also one to the mode that it has.
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _sqlite_engine(url: URL, patience: float) -> Engine:
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": patience})
 
@@ -194,9 +219,7 @@ def _sqlite_engine(url: URL, patience: float) -> Engine:
         # Python's module would begin transactions by itself, and not for every statement.
         connection.isolation_level = None
         cursor = connection.cursor()
-        # Asked first: a file that may only be read refuses the change, also one to the mode that it has.
-        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            cursor.execute("PRAGMA journal_mode = WAL")
+        _to_write_ahead(cursor, patience)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
