@@ -225,8 +225,36 @@ class Postgres(_Model):
     )
     deadline: Seconds = Field(default=5.0, gt=0, le=120, description="Longest time for one answer.")
     connections: int = Field(default=4, ge=1, le=16, description="Most connections at once; more questions wait.")
+    cpus: int | None = Field(
+        default=None, ge=1, le=4096, description="Processors of its machine, which its load is set against."
+    )
     link: HttpUrl | None = Field(
         default=None, description="Address of another tool for this database, to open it there."
+    )
+
+
+class Redis(_Model):
+    """The cache of the service: Redis 7 or Valkey."""
+
+    host: str = Field(min_length=1, max_length=253, description="Host name or address, or the path of its socket.")
+    port: int = Field(default=6379, ge=1, le=65535, description="Port.")
+    database: int = Field(default=0, ge=0, le=1023, description="Number of the database that the service uses.")
+    user: str = Field(default="", max_length=128, description="User of its access list; empty for the default one.")
+    password: SecretStr | None = Field(default=None, description="Its password.")
+    tls: bool = Field(default=False, description="Whether the connection is encrypted; its certificate is checked.")
+    ca_file: Path | None = Field(default=None, description="PEM file of the certificate authority to trust.")
+    deadline: Seconds = Field(default=5.0, gt=0, le=120, description="Longest time for one answer.")
+    connections: int = Field(default=2, ge=1, le=16, description="Most connections at once; more questions wait.")
+    sample_keys: int = Field(
+        default=2000,
+        ge=0,
+        le=100_000,
+        description="Most keys that one look at the key space reads, by SCAN; 0 switches it off.",
+    )
+    sample_limit: int = Field(
+        default=5_000_000,
+        ge=0,
+        description="An instance with more keys than this is not looked at until somebody asks for it.",
     )
 
 
@@ -239,6 +267,7 @@ class Environment(_Model):
     alertmanager: Alertmanager | None = Field(default=None, description="Its alerts and silences.")
     elasticsearch: Elasticsearch | None = Field(default=None, description="Its logs.")
     postgres: Postgres | None = Field(default=None, description="Its database.")
+    redis: Redis | None = Field(default=None, description="Its cache.")
     slo: Path | None = Field(
         default=None, description="File with the objectives of this installation, instead of those that are shipped."
     )
@@ -333,7 +362,25 @@ class Worker(_Model):
         ge=1,
         le=900,
         description="How often it looks at what is new: lines of the log are made into patterns, so that it is known "
-        "when each was first seen.",
+        "when each was first seen; what each statement of the database gained is noted.",
+    )
+    activity_interval: Seconds = Field(
+        default=1.0, ge=1, le=60, description="How often the sessions of the database are looked at."
+    )
+    relations_interval: Seconds = Field(
+        default=900.0, ge=60, le=86400, description="How often sizes and use of tables and indexes are noted."
+    )
+    keep_activity: Seconds = Field(
+        default=8 * 86400.0, ge=3600, le=90 * 86400, description="How long samples of sessions are kept."
+    )
+    keep_statements: Seconds = Field(
+        default=30 * 86400.0, ge=3600, le=400 * 86400, description="How long gains of statements are kept."
+    )
+    keep_relations: Seconds = Field(
+        default=90 * 86400.0, ge=86400, le=400 * 86400, description="How long samples of tables and indexes are kept."
+    )
+    keep_cache: Seconds = Field(
+        default=30 * 86400.0, ge=3600, le=400 * 86400, description="How long samples of the cache are kept."
     )
 
 

@@ -1,8 +1,8 @@
-"""The background work: one thread a process, and each piece of work done by one of any number of processes.
+"""The background work: a thread for each piece of it, and each piece done by one of any number of processes.
 
-A piece of work is a name and a function. Every interval each is taken in turn, where its lease
-(:mod:`records.leases`) is free or ours already. A failing source costs its turn and nothing else, and the lease is
-given back, so that a console that reaches the source can do the work instead.
+A piece of work is a name, a function, and how often it is done. It is done where its lease (:mod:`records.leases`) is
+free or ours already. A failing source costs the turn of that piece and nothing else, and the lease is given back, so
+that a console that reaches the source can do the work instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -32,6 +32,12 @@ PATIENCE = 3.0
 SHORTEST_LEASE = 30.0
 """Seconds that a lease lasts at least: a turn renews it between two questions, and each may take its deadline."""
 
+RENEW_SHARE = 1 / 3
+"""Share of a lease's time after which it is renewed: work that is done every second need not write every second."""
+
+ELSEWHERE_SECONDS = 10.0
+"""Shortest pause before work is asked for again that another console does."""
+
 log = logs.get_logger(__name__)
 
 
@@ -42,14 +48,20 @@ class Job:
     Attributes:
         name: What it is called in metrics.
         environment: Key of the environment.
+        interval: Seconds from the beginning of one turn to that of the next.
         run: Does it, with the lease that it writes under and a function that tells whether to go on.
+        end: Writes what is still in memory, when the work is given back because this process ends.
         lease: Ours, while we have it.
+        renew_at: When the lease is to be renewed, by the clock of ``time.monotonic``.
     """
 
     name: str
     environment: str
+    interval: float
     run: Callable[[Lease, Callable[[], bool]], object]
+    end: Callable[[Lease], object] | None = None
     lease: Lease | None = field(default=None)
+    renew_at: float = 0.0
 
     @property
     def lease_name(self) -> str:
@@ -79,48 +91,67 @@ class Worker:
         self._sources = sources
         self._lease_seconds = lease_seconds or max(PATIENCE * settings.worker.interval, SHORTEST_LEASE)
         self._stopping = threading.Event()
+        self._migrating = threading.Lock()
         self._migrated = False
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self.holder = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        self._jobs = [
-            self._log_patterns(key) for key, one in settings.environments.items() if one.elasticsearch is not None
-        ]
+        self._jobs = list(self._all_jobs())
 
     def start(self) -> None:
-        """Begin in a thread of its own; nothing where the settings say so or there is nothing to do."""
-        if self._settings.worker.enabled and self._jobs:
-            self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
-            self._thread.start()
+        """Begin, each piece of work in a thread of its own; nothing where the settings say so."""
+        if self._settings.worker.enabled:
+            for job in self._jobs:
+                thread = threading.Thread(target=self._run, args=(job,), name=f"worker {job.name}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     def stop(self) -> None:
-        """End after the question that is under way, and give all work back; returns when that is done."""
+        """End after the questions that are under way, and give all work back; returns when that is done."""
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
 
     def turn(self) -> None:
-        """Do once what there is to do; never raises."""
+        """Do every piece of work once; never raises."""
         for job in self._jobs:
             if self._stopping.is_set():
                 return
-            started = time.monotonic()
-            outcome = self._attempt(job)
-            metrics.observe_turn(job.name, job.environment, outcome, time.monotonic() - started, time.time())
+            self._take_turn(job)
+
+    def _all_jobs(self) -> Iterator[Job]:
+        """Every piece of work that the settings give cause for."""
+        for key, one in self._settings.environments.items():
+            if one.elasticsearch is not None:
+                yield self._log_patterns(key)
 
     def _log_patterns(self, environment: str) -> Job:
         def run(lease: Lease, go_on: Callable[[], bool]) -> object:
             sources = self._sources(self._settings, environment)
             return learn(sources, self._database, lease, datetime.now(UTC), go_on)
 
-        return Job("log patterns", environment, run)
+        return Job("log patterns", environment, self._settings.worker.interval, run)
 
-    def _run(self) -> None:
+    def _run(self, job: Job) -> None:
+        due = time.monotonic()
         while not self._stopping.is_set():
-            self.turn()
-            self._stopping.wait(self._settings.worker.interval)
-        for job in self._jobs:
-            self._give_back(job)
+            outcome = self._take_turn(job)
+            due += job.interval
+            now = time.monotonic()
+            if outcome == "elsewhere":
+                due = now + max(job.interval, min(ELSEWHERE_SECONDS, self._lease_seconds * RENEW_SHARE))
+            elif outcome != "done":
+                due = now + max(job.interval, self._settings.worker.interval)
+            elif due < now:  # a turn took longer than its interval: what was missed is not made up for
+                due = now
+            self._stopping.wait(due - now)
+        self._finish(job)
+
+    def _take_turn(self, job: Job) -> str:
+        started = time.monotonic()
+        outcome = self._attempt(job)
+        metrics.observe_turn(job.name, job.environment, outcome, time.monotonic() - started, time.time())
+        return outcome
 
     def _attempt(self, job: Job) -> str:
         """One turn of a piece of work: how it ended, in a word or two."""
@@ -149,24 +180,40 @@ class Worker:
         return "done"
 
     def _hold(self, job: Job) -> Lease | None:
-        if not self._migrated:
-            self._database.migrate()
-            self._migrated = True
+        with self._migrating:
+            if not self._migrated:
+                self._database.migrate()
+                self._migrated = True
         if job.lease is not None:
             try:
-                job.lease = renew_lease(self._database, job.lease, self._lease_seconds)
+                self._renew(job, job.lease)
             except LeaseLostError:
                 job.lease = None
         if job.lease is None:
             job.lease = take_lease(self._database, job.lease_name, self.holder, self._lease_seconds)
+            job.renew_at = time.monotonic() + self._lease_seconds * RENEW_SHARE
         return job.lease
 
     def _keep(self, job: Job) -> bool:
-        """Whether a turn may go on; its lease is renewed where it does."""
+        """Whether a turn may go on; its lease is renewed where it is time to."""
         if self._stopping.is_set() or job.lease is None:
             return False
-        job.lease = renew_lease(self._database, job.lease, self._lease_seconds)
+        self._renew(job, job.lease)
         return True
+
+    def _renew(self, job: Job, lease: Lease) -> None:
+        if time.monotonic() >= job.renew_at:
+            job.lease = renew_lease(self._database, lease, self._lease_seconds)
+            job.renew_at = time.monotonic() + self._lease_seconds * RENEW_SHARE
+
+    def _finish(self, job: Job) -> None:
+        """Write what is left of a piece of work and give it back, because this process ends."""
+        if job.end is not None and job.lease is not None:
+            try:
+                job.end(job.lease)
+            except (LeaseLostError, RecordsError) as error:
+                log.warning("background work lost its end", job=job.name, environment=job.environment, cause=str(error))
+        self._give_back(job)
 
     def _give_back(self, job: Job) -> None:
         lease, job.lease = job.lease, None

@@ -6,13 +6,16 @@ A test compares the two on both databases, so a change here needs a migration, a
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
     Dialect,
+    Double,
     Index,
     Integer,
     MetaData,
@@ -194,4 +197,125 @@ log_pattern_mutes = Table(
     Column("lifted_at", UtcDateTime()),
     CheckConstraint("expires_at > muted_at", name="expires_after_muted"),
     Index("ix_log_pattern_mutes_environment_expires_at", "environment", "expires_at"),
+)
+
+STATEMENT_LENGTH = 8000
+"""Characters that are kept of the text of a statement."""
+
+# Samples of the database's sessions: how many were seen active, by what they did, in each stretch of ``step`` seconds.
+
+activity_samples = Table(
+    "activity_samples",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("step", Integer(), primary_key=True),
+    Column("bucket", UtcDateTime(), primary_key=True),
+    Column("samples", Integer(), nullable=False),
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("step", Integer(), primary_key=True),
+    Column("bucket", UtcDateTime(), primary_key=True),
+    Column("wait", String(100), primary_key=True),
+    Column("query_id", BigInteger(), primary_key=True, autoincrement=False),
+    Column("user", String(63), primary_key=True),
+    Column("client", String(100), primary_key=True),
+    # Active sessions that were seen, summed over the samples of the stretch.
+    Column("sessions", BigInteger(), nullable=False),
+)
+
+statement_texts = Table(
+    "statement_texts",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("query_id", BigInteger(), primary_key=True, autoincrement=False),
+    Column("text", Text(), nullable=False),
+    Column("first_seen", UtcDateTime(), nullable=False),
+    Column("last_seen", UtcDateTime(), nullable=False),
+)
+
+# The counters of pg_stat_statements as they were last seen, so that the next difference is right after a restart too.
+
+
+def _counters() -> list[Column[Any]]:
+    """What pg_stat_statements counts of a statement, as far as it is kept."""
+    whole = (
+        "calls", "rows", "blocks_hit", "blocks_read", "blocks_dirtied", "blocks_written", "temp_read", "temp_written",
+        "wal_bytes",
+    )  # fmt: skip
+    times = ("total_ms", "read_ms", "write_ms")
+    return [
+        *(Column(name, BigInteger(), nullable=False) for name in whole),
+        *(Column(name, Double(), nullable=False) for name in times),
+    ]
+
+
+statement_counters = Table(
+    "statement_counters",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("database", String(63), primary_key=True),
+    Column("user", String(63), primary_key=True),
+    Column("query_id", BigInteger(), primary_key=True, autoincrement=False),
+    Column("toplevel", Boolean(), primary_key=True),
+    *_counters(),
+)
+
+statement_gains = Table(
+    "statement_gains",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("step", Integer(), primary_key=True),
+    Column("bucket", UtcDateTime(), primary_key=True),
+    Column("database", String(63), primary_key=True),
+    Column("user", String(63), primary_key=True),
+    Column("query_id", BigInteger(), primary_key=True, autoincrement=False),
+    Column("toplevel", Boolean(), primary_key=True),
+    *_counters(),
+)
+
+statement_samples = Table(
+    "statement_samples",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("taken_at", UtcDateTime(), primary_key=True),
+    # NULL: the first one, from which nothing can be told yet.
+    Column("since", UtcDateTime()),
+    Column("reset", Boolean(), nullable=False),
+    Column("evicted", BigInteger(), nullable=False),
+    Column("entries", Integer(), nullable=False),
+)
+
+RELATION_LENGTH = 200
+
+relation_samples = Table(
+    "relation_samples",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("taken_at", UtcDateTime(), primary_key=True),
+    # "table" or "index"
+    Column("kind", String(10), primary_key=True),
+    Column("name", String(RELATION_LENGTH), primary_key=True),
+    # The table of an index; the partitioned table of a partition; else empty.
+    Column("parent", String(RELATION_LENGTH), nullable=False),
+    Column("bytes", BigInteger(), nullable=False),
+    Column("live_rows", BigInteger(), nullable=False),
+    Column("dead_rows", BigInteger(), nullable=False),
+    # Sequential scans of a table, scans of an index, since the statistics were reset.
+    Column("scans", BigInteger(), nullable=False),
+    Column("writes", BigInteger(), nullable=False),
+)
+
+cache_samples = Table(
+    "cache_samples",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("taken_at", UtcDateTime(), primary_key=True),
+    # Changes whenever the server was started.
+    Column("run_id", String(64), nullable=False),
+    # Figures by name, as JSON: they are only ever read and written whole.
+    Column("figures", Text(), nullable=False),
 )

@@ -17,6 +17,7 @@ PAGES = {
     "overview": ("Overview", ":material/monitor_heart:"),
     "latency": ("Latency & SLO", ":material/speed:"),
     "logs": ("Logs", ":material/notes:"),
+    "database": ("Database", ":material/database:"),
     "sources": ("Sources", ":material/lan:"),
 }
 """The pages in the order of the menu: file in ``pages/`` and part of the address → title, icon."""

@@ -1,0 +1,32 @@
+"""The frame of the Database page: its parts, of which one is shown at a time; the choice is in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from ui import context
+
+PART = "part"
+"""Name of the choice in the address."""
+
+
+def chosen_part(parts: Mapping[str, str]) -> str:
+    """Which part of the page is shown, with the choice drawn.
+
+    Args:
+        parts: Name in the address → title, in their order; the first one is shown where the address names none.
+    """
+    asked = st.query_params.get(PART, "")
+    now = asked if asked in parts else next(iter(parts))
+    key = f"database-part-{now}"
+
+    def chosen() -> None:
+        context.change(**{PART: st.session_state[key] or now})
+
+    st.segmented_control(
+        "Part", list(parts), default=now, format_func=lambda name: parts[name], key=key, on_change=chosen,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return now
