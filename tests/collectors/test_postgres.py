@@ -149,7 +149,7 @@ def test_a_role_without_the_right_is_told_the_grant_that_brings_it(server, conne
         server.run("CREATE ROLE poor LOGIN")
     with pytest.raises(Denied) as caught:
         connected(user="poor").ask("sessions", SESSIONS)
-    assert caught.value.hint == 'GRANT pg_monitor TO "poor";'
+    assert caught.value.hint == 'GRANT pg_read_all_stats TO "poor";'
     assert not caught.value.trips
 
 

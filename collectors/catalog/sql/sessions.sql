@@ -1,8 +1,9 @@
 -- What each session does, what it waits for, and which sessions stand in its way; the console's own are left out.
 -- since: 15
--- needs: pg_monitor
+-- needs: pg_read_all_stats
 SELECT
     a.pid,
+    a.leader_pid AS leader,
     coalesce(a.datname::text, '') AS database,
     coalesce(a.usename::text, '') AS "user",
     coalesce(a.application_name, '') AS application,
@@ -17,7 +18,7 @@ SELECT
     a.state_change,
     a.query_id,
     left(coalesce(a.query, ''), %(characters)s) AS query,
-    coalesce(age(a.backend_xmin), 0)::bigint AS horizon,
+    greatest(age(a.backend_xmin), age(a.backend_xid))::bigint AS horizon,
     CASE WHEN a.wait_event_type = 'Lock' THEN pg_blocking_pids(a.pid) ELSE '{}'::int[] END AS blocked_by,
     clock_timestamp() AS as_of
 FROM pg_stat_activity AS a
