@@ -14,16 +14,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from collectors import registry
-from collectors.errors import SourceError
+from collectors.errors import Overloaded, SourceError, TimedOut, Unreachable
 from collectors.registry import Sources
 from records.database import Database
 from records.errors import RecordsError
 from records.leases import Lease, LeaseLostError, release_lease, renew_lease, take_lease
 from settings import Settings
 from telemetry import logs, metrics
+from views.activity_memory import ActivityMemory
 from views.pattern_memory import learn
 
 PATIENCE = 3.0
@@ -38,6 +39,12 @@ RENEW_SHARE = 1 / 3
 ELSEWHERE_SECONDS = 10.0
 """Shortest pause before work is asked for again that another console does."""
 
+PASSING = frozenset({TimedOut.kind, Unreachable.kind, Overloaded.kind})
+"""How turns end that may go well a moment later."""
+
+ACTIVITY_AGAIN = 10.0
+"""Seconds until the sessions are looked at again after a look that failed: as long as the source's breaker rests."""
+
 log = logs.get_logger(__name__)
 
 
@@ -51,6 +58,7 @@ class Job:
         interval: Seconds from the beginning of one turn to that of the next.
         run: Does it, with the lease that it writes under and a function that tells whether to go on.
         end: Writes what is still in memory, when the work is given back because this process ends.
+        again: Seconds after which it is tried again where a turn failed for a while; by default the usual interval.
         lease: Ours, while we have it.
         renew_at: When the lease is to be renewed, by the clock of ``time.monotonic``.
     """
@@ -60,6 +68,7 @@ class Job:
     interval: float
     run: Callable[[Lease, Callable[[], bool]], object]
     end: Callable[[Lease], object] | None = None
+    again: float | None = None
     lease: Lease | None = field(default=None)
     renew_at: float = 0.0
 
@@ -124,6 +133,8 @@ class Worker:
         for key, one in self._settings.environments.items():
             if one.elasticsearch is not None:
                 yield self._log_patterns(key)
+            if one.postgres is not None:
+                yield self._database_activity(key)
 
     def _log_patterns(self, environment: str) -> Job:
         def run(lease: Lease, go_on: Callable[[], bool]) -> object:
@@ -131,6 +142,21 @@ class Worker:
             return learn(sources, self._database, lease, datetime.now(UTC), go_on)
 
         return Job("log patterns", environment, self._settings.worker.interval, run)
+
+    def _database_activity(self, environment: str) -> Job:
+        one = self._settings.worker
+        memory = ActivityMemory(environment, timedelta(seconds=one.keep_activity))
+
+        def run(lease: Lease, go_on: Callable[[], bool]) -> object:
+            if not go_on():
+                return None
+            return memory.sample(self._sources(self._settings, environment), self._database, lease, _now)
+
+        def end(lease: Lease) -> None:
+            memory.write(self._database, lease, _now(), everything=True)
+
+        # A database in trouble is what the samples are for: they go on as soon as it answers again.
+        return Job("database activity", environment, one.activity_interval, run, end, again=ACTIVITY_AGAIN)
 
     def _run(self, job: Job) -> None:
         due = time.monotonic()
@@ -141,7 +167,9 @@ class Worker:
             if outcome == "elsewhere":
                 due = now + max(job.interval, min(ELSEWHERE_SECONDS, self._lease_seconds * RENEW_SHARE))
             elif outcome != "done":
-                due = now + max(job.interval, self._settings.worker.interval)
+                usual = self._settings.worker.interval
+                pause = usual if job.again is None or outcome not in PASSING else min(job.again, usual)
+                due = now + max(job.interval, pause)
             elif due < now:  # a turn took longer than its interval: what was missed is not made up for
                 due = now
             self._stopping.wait(due - now)
@@ -226,3 +254,7 @@ class Worker:
             log.warning(
                 "background work was not given back", job=job.name, environment=job.environment, cause=str(error)
             )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

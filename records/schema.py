@@ -214,18 +214,35 @@ activity_samples = Table(
 )
 
 activity = Table(
+ACTIVITY_LENGTH = 100
+"""Characters that are kept of a wait event and of the name of a client."""
+
     "activity",
     metadata,
     Column("environment", String(31), primary_key=True),
     Column("step", Integer(), primary_key=True),
     Column("bucket", UtcDateTime(), primary_key=True),
-    Column("wait", String(100), primary_key=True),
+    Column("wait", String(ACTIVITY_LENGTH), primary_key=True),
     Column("query_id", BigInteger(), primary_key=True, autoincrement=False),
     Column("user", String(63), primary_key=True),
-    Column("client", String(100), primary_key=True),
+    Column("client", String(ACTIVITY_LENGTH), primary_key=True),
     # Active sessions that were seen, summed over the samples of the stretch.
     Column("sessions", BigInteger(), nullable=False),
 )
+    # The key is nearly the whole row: SQLite would keep it twice.
+    sqlite_with_rowid=False,
+)
+
+activity_blocking = Table(
+    "activity_blocking",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("taken_at", UtcDateTime(), primary_key=True),
+    # How many sessions waited, and what the first one of all was doing.
+    Column("waiting", Integer(), nullable=False),
+    Column("root", Text(), nullable=False),
+    # The sessions that wait or are in the way, as JSON: they are only ever read and written whole.
+    Column("sessions", Text(), nullable=False),
 
 statement_texts = Table(
     "statement_texts",
@@ -299,6 +316,22 @@ relation_samples = Table(
     # "table" or "index"
     Column("kind", String(10), primary_key=True),
     Column("name", String(RELATION_LENGTH), primary_key=True),
+    # What the server said about its counting.
+    Column("reset_at", UtcDateTime()),
+    Column("evicted_before", BigInteger(), nullable=False),
+    Column("started_at", UtcDateTime(), nullable=False),
+    Index("ix_statement_samples_environment_middle", "environment", "middle"),
+)
+
+statement_gains = Table(
+    "statement_gains",
+    metadata,
+    Column("sample_id", Integer(), primary_key=True, autoincrement=False),
+    Column("counter_id", Integer(), primary_key=True, autoincrement=False),
+    *_counters(),
+    Index("ix_statement_gains_counter_id", "counter_id"),
+    # One copy of the key instead of two.
+    sqlite_with_rowid=False,
     # The table of an index; the partitioned table of a partition; else empty.
     Column("parent", String(RELATION_LENGTH), nullable=False),
     Column("bytes", BigInteger(), nullable=False),

@@ -32,4 +32,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "environment", "step", "bucket", "wait", "query_id", "user", "client", name="pk_activity"
         ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "activity_blocking",
+        sa.Column("environment", sa.String(31), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("waiting", sa.Integer(), nullable=False),
+        sa.Column("root", sa.Text(), nullable=False),
+        sa.Column("sessions", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("environment", "taken_at", name="pk_activity_blocking"),
     )
