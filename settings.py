@@ -276,7 +276,7 @@ class Environment(_Model):
 HTTP_SOURCES: tuple[str, ...] = ("synaptic", "prometheus", "alertmanager", "elasticsearch")
 """The sources that are asked over HTTP."""
 
-SOURCE_NAMES: tuple[str, ...] = (*HTTP_SOURCES, "postgres")
+SOURCE_NAMES: tuple[str, ...] = (*HTTP_SOURCES, "postgres", "redis")
 """The sources that an environment can have, in the order in which pages list them."""
 
 

@@ -21,6 +21,7 @@ from collectors.logs import LogSource
 from collectors.postgres import Postgres
 from collectors.prometheus import Prometheus
 from collectors.prometheus_wire import Range
+from collectors.redis import Redis
 from collectors.synaptic import Synaptic
 from settings import Settings
 
@@ -36,6 +37,7 @@ class Sources:
     _alertmanager: Alertmanager | None
     _elasticsearch: Elasticsearch | None
     _postgres: Postgres | None
+    _redis: Redis | None
 
     @property
     def synaptic(self) -> Synaptic:
@@ -67,9 +69,14 @@ class Sources:
         """Its database."""
         return self._postgres or self._missing("postgres")
 
+    @property
+    def redis(self) -> Redis:
+        """Its cache."""
+        return self._redis or self._missing("redis")
+
     def configured(self) -> list[Any]:
         """The collectors that exist."""
-        each = (self._synaptic, self._prometheus, self._alertmanager, self._elasticsearch, self._postgres)
+        each = (self._synaptic, self._prometheus, self._alertmanager, self._elasticsearch, self._postgres, self._redis)
         return [one for one in each if one is not None]
 
     def _missing(self, name: str) -> Any:
@@ -118,6 +125,7 @@ def build(settings: Settings, environment: str) -> Sources:
     )
 
 
+        Redis(environment, one.redis, cache) if one.redis else None,
 def close_all() -> None:
     """Close the connections of everything that was built."""
     with _lock:

@@ -167,7 +167,7 @@ def test_the_console_accepts_its_settings_and_they_name_what_runs(services, tmp_
     one = loaded.environments["production"]
     assert {name for name in settings.SOURCE_NAMES if getattr(one, name) is None} == set()
     hosts = {urlsplit(getattr(one, name).url).hostname for name in settings.HTTP_SOURCES}
-    hosts |= {one.postgres.host} | {urlsplit(replica.url).hostname for replica in one.synaptic.replicas}
+    hosts |= {one.postgres.host, one.redis.host} | {urlsplit(replica.url).hostname for replica in one.synaptic.replicas}
     assert hosts <= set(services)
     assert one.synaptic.admin_token == SecretStr("the-token")
     assert services["console"]["ports"][0].startswith(loaded.server.public_url.removeprefix("http://"))

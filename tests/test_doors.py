@@ -25,6 +25,7 @@ KEPT = {
     "httpx": set(),
     "elasticsearch": set(),
     "prometheus_api_client": set(),
+    "redis": set(),
     "sqlalchemy": set(),
 }
 

@@ -19,6 +19,7 @@ from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
 from collectors.postgres import Postgres
 from collectors.prometheus import Prometheus
+from collectors.redis import OLDEST, Redis
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.synaptic import Synaptic, versions
@@ -79,6 +80,7 @@ PURPOSES = {
     "alertmanager": "who is told, what is silenced",
     "elasticsearch": "logs and security events",
     "postgres": "sessions, locks and statistics of the database",
+    "redis": "hits, memory, commands and keys of the cache",
 }
 
 
@@ -90,6 +92,7 @@ def load_reports(sources: Sources) -> Kept[list[SourceReport]]:
         "alertmanager": lambda: _alertmanager(sources.alertmanager),
         "elasticsearch": lambda: _elasticsearch(sources.elasticsearch),
         "postgres": lambda: _postgres(sources.postgres),
+        "redis": lambda: _redis(sources.redis),
     }
     return Kept(side_by_side(*(partial(_report, name, checks[name]) for name in SOURCE_NAMES)), datetime.now(UTC))
 
@@ -103,7 +106,7 @@ def _report(name: str, check: Callable[[], SourceReport]) -> SourceReport:
 
 def _answered(
     name: str,
-    collector: Synaptic | Prometheus | Alertmanager | Elasticsearch | Postgres,
+    collector: Synaptic | Prometheus | Alertmanager | Elasticsearch | Postgres | Redis,
     check: Callable[[], tuple[str, list[Lack]]],
 ) -> SourceReport:
     """Run a check that tells version and lacks; a failure becomes the report."""
@@ -305,6 +308,49 @@ def _postgres(database: Postgres) -> SourceReport:
         return server.version_text, lacks
 
     return _answered("postgres", database, check)
+
+
+def _redis(cache: Redis) -> SourceReport:
+    def check() -> tuple[str, list[Lack]]:
+        kept = cache.info()
+        if kept.error is not None:
+            raise kept.error
+        info = kept.value
+        lacks = []
+        if info.major is not None and info.major < OLDEST:
+            lacks.append(Lack(f"It is {info.product}; the console knows {OLDEST} and newer.", "Upgrade it."))
+        if info.stats.loading:
+            lacks.append(Lack("It is loading its data and serves no key yet.", "Wait for it."))
+        if info.stats.cluster_enabled:
+            lacks.append(
+                Lack(
+                    "It is one node of a cluster: figures and keys are those of this node alone.",
+                    "Give each node an environment of its own, or look at the cluster with its own tools.",
+                )
+            )
+        lacks += [
+            Lack(f"It {error.what}: {costs}.", error.hint)
+            for read, costs in (
+                (cache.config, "its settings are not shown"),
+                (cache.slow, "slow commands are not shown"),
+                (cache.clients, "its clients are not shown"),
+            )
+            if (error := _refusal(read)) is not None
+        ]
+        return info.product, lacks
+
+    return _answered("redis", cache, check)
+
+
+def _refusal(read: Callable[[], object]) -> SourceError | None:
+    """Why something cannot be read though its source answers; ``None`` where it can."""
+    try:
+        read()
+    except SourceError as error:
+        if error.trips:
+            raise
+        return error
+    return None
 
 
 def overall(reports: list[SourceReport]) -> Status:

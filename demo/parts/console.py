@@ -93,3 +93,8 @@ port = {plan.postgres_port}
 database = "{plan.database}"
 user = "{CONSOLE_ROLE}"
 """
+cpus = {os.cpu_count() or 1}
+
+[environments.{plan.environment}.redis]
+host = "{HOST}"
+port = {plan.valkey_port}

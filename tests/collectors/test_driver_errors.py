@@ -7,6 +7,8 @@ import elasticsearch
 import httpx
 import psycopg
 import pytest
+import redis.cluster
+import redis.exceptions
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from prometheus_api_client import exceptions as prometheus_exceptions
 from psycopg import errors
@@ -16,6 +18,8 @@ from collectors import prometheus
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from collectors.http import HTTPX_ERRORS, HttpSource, map_httpx_error
 from collectors.postgres_errors import mapped
+from collectors.redis_errors import DRIVER_ERRORS as REDIS_ERRORS
+from collectors.redis_errors import mapped as mapped_redis
 from settings import HttpEndpoint
 
 SOURCE = HttpSource("test", "elasticsearch", HttpEndpoint(url="http://127.0.0.1:9200"))
@@ -49,6 +53,7 @@ def made(kind: type[Exception]) -> Exception:
 
 PSYCOPG = exceptions_of("psycopg", without=("psycopg_pool",))
 HTTPX = exceptions_of("httpx")
+REDIS = exceptions_of("redis")
 # Helpers and the query builders are not used; what only they raise cannot reach the collector.
 ELASTIC = exceptions_of(
     "elasticsearch", "elastic_transport", without=("elasticsearch.helpers", "elasticsearch.dsl", "elasticsearch.esql")
@@ -184,3 +189,62 @@ def test_what_psycopg_raises_beside_its_errors_cannot_reach_the_collector():
 def test_an_exception_of_psycopg_says_what_happened(kind, words, expected, trips):
     error = mapped(kind(words), "postgres", "here")
     assert (type(error), error.trips) == (expected, trips)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in REDIS if issubclass(kind, REDIS_ERRORS)], ids=lambda k: k.__name__)
+def test_every_exception_of_redis_py_becomes_a_source_error_with_words(kind):
+    error = mapped_redis(made(kind), "redis", "127.0.0.1:6379/0")
+    assert type(error) in SourceError.__subclasses__()
+    assert "127.0.0.1:6379/0" in str(error)
+    assert "{words}" not in error.what
+
+
+def test_what_redis_py_raises_beside_its_errors_cannot_reach_the_collector():
+    others = {kind for kind in REDIS if not issubclass(kind, REDIS_ERRORS)}
+    beside_the_collector = (
+        "auth",
+        "cluster",
+        "multidb",
+        "retry",
+        "asyncio",
+        "background",
+        "observability",
+        "commands",
+        "event",
+    )
+    unexpected = {
+        kind.__name__
+        for kind in others
+        if kind.__module__ != "redis.exceptions" and not any(part in kind.__module__ for part in beside_the_collector)
+    }
+    assert unexpected == set()
+    # Of the rest: clusters' own, which a single connection never raises, and one of forked processes.
+    of_clusters = {kind.__name__ for kind in others if issubclass(kind, redis.exceptions.RedisClusterException)}
+    left = {kind.__name__ for kind in others if kind.__module__ == "redis.exceptions"} - of_clusters
+    assert left <= {"ChildDeadlockedError"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "expected", "trips"),
+    [
+        (redis.exceptions.AuthenticationError, "invalid username-password pair", Denied, True),
+        (redis.exceptions.NoPermissionError, "this user has no permissions", Denied, False),
+        (redis.exceptions.ConnectionError, "max number of clients reached", Overloaded, True),
+        (redis.exceptions.ResponseError, "DENIED Redis is running in protected mode", Denied, True),
+        (redis.exceptions.ResponseError, "unknown command 'CONFIG'", BadAnswer, False),
+        (redis.exceptions.BusyLoadingError, "Redis is loading the dataset in memory", Unreachable, True),
+        (redis.exceptions.ConnectionError, "Connection closed by server.", Unreachable, True),
+        (redis.exceptions.TimeoutError, "Timeout reading from socket", TimedOut, True),
+        (redis.exceptions.InvalidResponse, "Protocol Error", BadAnswer, True),
+        (OSError, "no route", Unreachable, True),
+        (TimeoutError, "timed out", TimedOut, True),
+    ],
+)
+def test_an_exception_of_redis_py_says_what_happened(kind, words, expected, trips):
+    error = mapped_redis(kind(words), "redis", "here")
+    assert (type(error), error.trips) == (expected, trips)
+
+
+def test_a_mistake_of_the_console_is_not_taken_for_one_of_redis():
+    with pytest.raises(KeyError):
+        mapped_redis(ValueError("a bug"), "redis", "here")

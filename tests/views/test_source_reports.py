@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from settings import HTTP_SOURCES, SOURCE_NAMES, Settings
-from tests.support import real_parts
+from tests.support import real_parts, redis_servers
 from tests.support.looping import until
 from views.sources import load_reports, overall
 
@@ -119,6 +119,24 @@ def test_without_a_list_of_replicas_it_is_said_that_only_the_balancer_is_known(q
     (lack,) = reports(build(quiet.settings(synaptic={"replicas": []})))["synaptic"].lacks
     assert "through the balancer only" in lack.text
     assert "[environments.test.synaptic]" in lack.mend
+
+
+def cache(port, **more):
+    return Settings.model_validate({"environments": {"test": {"redis": {"host": "127.0.0.1", "port": port, **more}}}})
+
+
+def test_a_cache_tells_its_version_and_what_its_user_may_not_read(build):
+    with redis_servers.running("valkey") as server:
+        report = reports(build(cache(server.port)))["redis"]
+        assert (report.status, report.lacks) == ("ok", ())
+        assert report.version.startswith("Valkey ")
+        server.run("ACL", "SETUSER", "poor", "on", ">x", "+info")
+        report = reports(build(cache(server.port, user="poor", password="x")))["redis"]
+        assert (report.status, report.summary) == ("risk", "answers, 3 things missing")
+        assert report.lacks[1].text.startswith("It does not let the user poor send SLOWLOG GET: slow commands")
+        assert report.lacks[1].mend == "ACL SETUSER poor +slowlog|get"
+        report = reports(build(cache(server.port, user="poor", password="wrong")))["redis"]
+        assert (report.status, report.hint) == ("broken", "Check user and password of this source.")
 
 
 def test_nothing_configured_is_unknown_with_how_to_add_each_source(build):

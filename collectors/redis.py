@@ -1,0 +1,158 @@
+"""Redis and Valkey: how the cache of one environment does, asked by commands that only read.
+
+What may be sent is in :mod:`collectors.redis_server`, what the answers mean in :mod:`collectors.redis_info`, the look
+at the keys in :mod:`collectors.redis_keys`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from redis.exceptions import ResponseError
+
+from collectors import redis_info, redis_keys
+from collectors.cache import AnswerCache, Kept
+from collectors.errors import BadAnswer, SourceError
+from collectors.redis_info import Client, Histogram, Info, Slow
+from collectors.redis_keys import Look
+from collectors.redis_server import CLIENT_NAME, CONFIG_KEYS, RedisServer, Word
+from settings import Redis as RedisSettings
+
+T = TypeVar("T")
+
+OLDEST = 6
+"""Oldest major version whose answers the console knows; what came later is missing there and told so."""
+
+SLOW_COMMANDS = 128
+"""Commands that are read of the slow log: a server keeps 128 unless it was told otherwise."""
+
+CONFIG_TTL = 60.0
+"""Seconds for which settings of the server are taken for unchanged."""
+
+LOOK_TTL = 600.0
+"""Seconds for which a look at the keys is shown before the next one."""
+
+ASKED_LOOK_TTL = 86_400.0
+"""The same for a look that somebody asked for at a large instance: it is not repeated by itself."""
+
+
+class Redis:
+    """The cache of one environment.
+
+    Args:
+        environment: Key of the environment.
+        settings: Where it is.
+        cache: Where answers are kept.
+
+    Attributes:
+        source: Its connections, with name, address and guard.
+    """
+
+    def __init__(self, environment: str, settings: RedisSettings, cache: AnswerCache) -> None:
+        self.environment = environment
+        self.settings = settings
+        self.source = RedisServer(environment, settings)
+        self._cache = cache
+
+    def info(self) -> Kept[Info]:
+        """What the server tells about itself.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        return self._kept("info", lambda: self._read(redis_info.info, "INFO", "all"))
+
+    def sample(self) -> tuple[Info, dict[str, Histogram]]:
+        """What the server tells about itself and how long its commands took, now, in one question.
+
+        Returns:
+            Without histograms where the server does not tell them.
+
+        Raises:
+            SourceError: No usable answer.
+        """
+        with self.source.session() as session:
+            commands = (("INFO", "all"), ("LATENCY", "HISTOGRAM"))
+            told, times = session.answers(*commands)
+            if isinstance(told, ResponseError):
+                raise self.source.named(commands[0], told)
+        found = self._decoded(redis_info.info, told)
+        return found, {} if isinstance(times, ResponseError) else self._decoded(redis_info.histograms, times)
+
+    def latest(self) -> Kept[tuple[Info, dict[str, Histogram]]]:
+        """The same as :meth:`sample`, computed once for all viewers.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        return self._kept("sample", self.sample)
+
+    def config(self) -> Kept[dict[str, str]]:
+        """The settings of the server that the console knows, by name.
+
+        Raises:
+            Denied: The console's user may not read them.
+            BadAnswer: A managed service does not show them.
+            SourceError: No usable answer, and none young enough is kept.
+        """
+
+        def decode(pairs: list[bytes]) -> dict[str, str]:
+            texts = [one.decode("utf-8", "replace") for one in pairs]
+            return dict(zip(texts[::2], texts[1::2], strict=True))
+
+        return self._kept("config", lambda: self._read(decode, "CONFIG", "GET", *sorted(CONFIG_KEYS)), ttl=CONFIG_TTL)
+
+    def slow(self) -> Kept[tuple[Slow, ...]]:
+        """The slow log, newest first.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        return self._kept("slow log", lambda: self._read(redis_info.slow, "SLOWLOG", "GET", SLOW_COMMANDS))
+
+    def clients(self) -> Kept[tuple[Client, ...]]:
+        """The connections of the server, without the console's own.
+
+        Raises:
+            SourceError: No usable answer, and none young enough is kept.
+        """
+
+        def decode(text: bytes) -> tuple[Client, ...]:
+            return tuple(one for one in redis_info.clients(text) if one.name != CLIENT_NAME)
+
+        return self._kept("clients", lambda: self._read(decode, "CLIENT", "LIST"))
+
+    def look(self, asked: str = "") -> Kept[Look]:
+        """A look at some keys; it is shown for ten minutes before the next one.
+
+        Args:
+            asked: Where somebody asked for it: when, so that another click is another look. It is not repeated then.
+
+        Raises:
+            Denied: The console's user may not scan.
+            SourceError: No usable answer, and none young enough is kept.
+        """
+        ttl = ASKED_LOOK_TTL if asked else LOOK_TTL
+        most = self.settings.sample_keys
+        return self._kept("look", lambda: redis_keys.look(self.source, most), asked or None, ttl=ttl)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.source.close()
+
+    def _kept(self, name: str, load: Callable[[], T], moment: Hashable = None, *, ttl: float | None = None) -> Kept[T]:
+        view = (self.environment, "redis", name)
+        return self._cache.get(view, moment, load, ttl=ttl)
+
+    def _read(self, decode: Callable[[Any], T], *words: Word) -> T:
+        return self._decoded(decode, self.source.ask(*words))
+
+    def _decoded(self, decode: Callable[[Any], T], answer: Any) -> T:
+        try:
+            return decode(answer)
+        except SourceError:
+            raise
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            what = f"answered in a form that the console does not know: {type(error).__name__}"
+            raise BadAnswer(self.source.name, self.source.address, what, trips=False) from None

