@@ -24,6 +24,7 @@ from records.errors import RecordsError
 from records.leases import Lease, LeaseLostError, release_lease, renew_lease, take_lease
 from settings import Settings
 from telemetry import logs, metrics
+from views import cache_memory, statement_memory
 from views.activity_memory import ActivityMemory
 from views.pattern_memory import learn
 
@@ -135,6 +136,10 @@ class Worker:
                 yield self._log_patterns(key)
             if one.postgres is not None:
                 yield self._database_activity(key)
+                yield self._statements(key)
+
+            if one.redis is not None:
+                yield self._cache(key)
 
     def _log_patterns(self, environment: str) -> Job:
         def run(lease: Lease, go_on: Callable[[], bool]) -> object:
@@ -157,6 +162,24 @@ class Worker:
 
         # A database in trouble is what the samples are for: they go on as soon as it answers again.
         return Job("database activity", environment, one.activity_interval, run, end, again=ACTIVITY_AGAIN)
+
+    def _statements(self, environment: str) -> Job:
+        memory = statement_memory.Memory()
+        keep = timedelta(seconds=self._settings.worker.keep_statements)
+
+        def run(lease: Lease, go_on: Callable[[], bool]) -> object:
+            sources = self._sources(self._settings, environment)
+            return statement_memory.note(sources, self._database, lease, memory, keep, go_on)
+
+        return Job("statements", environment, self._settings.worker.interval, run)
+
+    def _cache(self, environment: str) -> Job:
+        keep = timedelta(seconds=self._settings.worker.keep_cache)
+
+        def run(lease: Lease, go_on: Callable[[], bool]) -> object:
+            return cache_memory.note(self._sources(self._settings, environment), self._database, lease, keep)
+
+        return Job("cache samples", environment, self._settings.worker.interval, run)
 
     def _run(self, job: Job) -> None:
         due = time.monotonic()

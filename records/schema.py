@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -213,10 +214,10 @@ activity_samples = Table(
     Column("samples", Integer(), nullable=False),
 )
 
-activity = Table(
 ACTIVITY_LENGTH = 100
 """Characters that are kept of a wait event and of the name of a client."""
 
+activity = Table(
     "activity",
     metadata,
     Column("environment", String(31), primary_key=True),
@@ -228,7 +229,6 @@ ACTIVITY_LENGTH = 100
     Column("client", String(ACTIVITY_LENGTH), primary_key=True),
     # Active sessions that were seen, summed over the samples of the stretch.
     Column("sessions", BigInteger(), nullable=False),
-)
     # The key is nearly the whole row: SQLite would keep it twice.
     sqlite_with_rowid=False,
 )
@@ -243,6 +243,7 @@ activity_blocking = Table(
     Column("root", Text(), nullable=False),
     # The sessions that wait or are in the way, as JSON: they are only ever read and written whole.
     Column("sessions", Text(), nullable=False),
+)
 
 statement_texts = Table(
     "statement_texts",
@@ -254,68 +255,67 @@ statement_texts = Table(
     Column("last_seen", UtcDateTime(), nullable=False),
 )
 
-# The counters of pg_stat_statements as they were last seen, so that the next difference is right after a restart too.
+# What pg_stat_statements counts: its counters as they were last seen, so that the next difference is right after a
+# restart too, and what was gained between two samples. A gain names its entry and its sample by number: there are many.
 
 
 def _counters() -> list[Column[Any]]:
-    """What pg_stat_statements counts of a statement, as far as it is kept."""
+    """What pg_stat_statements counts of a statement, as far as it is kept; NULL is what it did not count."""
     whole = (
         "calls", "rows", "blocks_hit", "blocks_read", "blocks_dirtied", "blocks_written", "temp_read", "temp_written",
         "wal_bytes",
     )  # fmt: skip
-    times = ("total_ms", "read_ms", "write_ms")
+    real = ("plan_ms", "read_ms", "write_ms", "wal_buffers_full", "parallel_planned", "parallel_launched")
     return [
         *(Column(name, BigInteger(), nullable=False) for name in whole),
-        *(Column(name, Double(), nullable=False) for name in times),
+        Column("total_ms", Double(), nullable=False),
+        *(Column(name, Double()) for name in real),
     ]
 
 
 statement_counters = Table(
     "statement_counters",
     metadata,
-    Column("environment", String(31), primary_key=True),
-    Column("database", String(63), primary_key=True),
-    Column("user", String(63), primary_key=True),
-    Column("query_id", BigInteger(), primary_key=True, autoincrement=False),
-    Column("toplevel", Boolean(), primary_key=True),
+    Column("id", Integer(), primary_key=True),
+    Column("environment", String(31), nullable=False),
+    Column("database_id", BigInteger(), nullable=False),
+    Column("user_id", BigInteger(), nullable=False),
+    # 0: all other statements of the database together, which are not kept one by one.
+    Column("query_id", BigInteger(), nullable=False),
+    Column("toplevel", Boolean(), nullable=False),
+    Column("database", String(100), nullable=False),
+    Column("user", String(100), nullable=False),
+    # NULL: it was there before the console looked for the first time.
+    Column("first_seen", UtcDateTime()),
+    Column("last_gain", UtcDateTime(), nullable=False),
+    # Whether the last sample had it.
+    Column("present", Boolean(), nullable=False),
+    Column("counted_since", Double()),
     *_counters(),
-)
-
-statement_gains = Table(
-    "statement_gains",
-    metadata,
-    Column("environment", String(31), primary_key=True),
-    Column("step", Integer(), primary_key=True),
-    Column("bucket", UtcDateTime(), primary_key=True),
-    Column("database", String(63), primary_key=True),
-    Column("user", String(63), primary_key=True),
-    Column("query_id", BigInteger(), primary_key=True, autoincrement=False),
-    Column("toplevel", Boolean(), primary_key=True),
-    *_counters(),
+    UniqueConstraint(
+        "environment", "database_id", "user_id", "query_id", "toplevel", name="uq_statement_counters_entry"
+    ),
 )
 
 statement_samples = Table(
     "statement_samples",
     metadata,
-    Column("environment", String(31), primary_key=True),
-    Column("taken_at", UtcDateTime(), primary_key=True),
+    Column("id", Integer(), primary_key=True),
+    Column("environment", String(31), nullable=False),
+    # 0: as it was taken; otherwise the samples of so many seconds, added up.
+    Column("step", Integer(), nullable=False),
     # NULL: the first one, from which nothing can be told yet.
     Column("since", UtcDateTime()),
+    Column("taken_at", UtcDateTime(), nullable=False),
+    # The middle of its stretch: it belongs to the window that this lies in.
+    Column("middle", UtcDateTime(), nullable=False),
+    # How much of its stretch was watched.
+    Column("seconds", Double(), nullable=False),
     Column("reset", Boolean(), nullable=False),
-    Column("evicted", BigInteger(), nullable=False),
+    Column("begun_again", Integer(), nullable=False),
+    Column("gone", Integer(), nullable=False),
+    Column("evictions", BigInteger(), nullable=False),
     Column("entries", Integer(), nullable=False),
-)
-
-RELATION_LENGTH = 200
-
-relation_samples = Table(
-    "relation_samples",
-    metadata,
-    Column("environment", String(31), primary_key=True),
-    Column("taken_at", UtcDateTime(), primary_key=True),
-    # "table" or "index"
-    Column("kind", String(10), primary_key=True),
-    Column("name", String(RELATION_LENGTH), primary_key=True),
     # What the server said about its counting.
     Column("reset_at", UtcDateTime()),
     Column("evicted_before", BigInteger(), nullable=False),
@@ -332,6 +332,18 @@ statement_gains = Table(
     Index("ix_statement_gains_counter_id", "counter_id"),
     # One copy of the key instead of two.
     sqlite_with_rowid=False,
+)
+
+RELATION_LENGTH = 200
+
+relation_samples = Table(
+    "relation_samples",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("taken_at", UtcDateTime(), primary_key=True),
+    # "table" or "index"
+    Column("kind", String(10), primary_key=True),
+    Column("name", String(RELATION_LENGTH), primary_key=True),
     # The table of an index; the partitioned table of a partition; else empty.
     Column("parent", String(RELATION_LENGTH), nullable=False),
     Column("bytes", BigInteger(), nullable=False),
@@ -342,13 +354,18 @@ statement_gains = Table(
     Column("writes", BigInteger(), nullable=False),
 )
 
+RUN_LENGTH = 64
+"""Characters of the identifier of a run of the cache."""
+
 cache_samples = Table(
     "cache_samples",
     metadata,
     Column("environment", String(31), primary_key=True),
     Column("taken_at", UtcDateTime(), primary_key=True),
     # Changes whenever the server was started.
-    Column("run_id", String(64), nullable=False),
+    Column("run_id", String(RUN_LENGTH), nullable=False),
+    # How often it was flushed since its counters began; NULL where it does not tell.
+    Column("flushes", BigInteger()),
     # Figures by name, as JSON: they are only ever read and written whole.
     Column("figures", Text(), nullable=False),
 )

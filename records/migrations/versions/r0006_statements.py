@@ -21,8 +21,12 @@ def _counters() -> list[sa.Column[object]]:
         sa.Column("temp_written", sa.BigInteger(), nullable=False),
         sa.Column("wal_bytes", sa.BigInteger(), nullable=False),
         sa.Column("total_ms", sa.Double(), nullable=False),
-        sa.Column("read_ms", sa.Double(), nullable=False),
-        sa.Column("write_ms", sa.Double(), nullable=False),
+        sa.Column("plan_ms", sa.Double()),
+        sa.Column("read_ms", sa.Double()),
+        sa.Column("write_ms", sa.Double()),
+        sa.Column("wal_buffers_full", sa.Double()),
+        sa.Column("parallel_planned", sa.Double()),
+        sa.Column("parallel_launched", sa.Double()),
     ]
 
 
@@ -39,37 +43,50 @@ def upgrade() -> None:
     )
     op.create_table(
         "statement_counters",
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("environment", sa.String(31), nullable=False),
-        sa.Column("database", sa.String(63), nullable=False),
-        sa.Column("user", sa.String(63), nullable=False),
+        sa.Column("database_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("query_id", sa.BigInteger(), nullable=False),
         sa.Column("toplevel", sa.Boolean(), nullable=False),
+        sa.Column("database", sa.String(100), nullable=False),
+        sa.Column("user", sa.String(100), nullable=False),
+        sa.Column("first_seen", sa.DateTime(timezone=True)),
+        sa.Column("last_gain", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("present", sa.Boolean(), nullable=False),
+        sa.Column("counted_since", sa.Double()),
         *_counters(),
-        sa.PrimaryKeyConstraint(
-            "environment", "database", "user", "query_id", "toplevel", name="pk_statement_counters"
-        ),
-    )
-    op.create_table(
-        "statement_gains",
-        sa.Column("environment", sa.String(31), nullable=False),
-        sa.Column("step", sa.Integer(), nullable=False),
-        sa.Column("bucket", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("database", sa.String(63), nullable=False),
-        sa.Column("user", sa.String(63), nullable=False),
-        sa.Column("query_id", sa.BigInteger(), nullable=False),
-        sa.Column("toplevel", sa.Boolean(), nullable=False),
-        *_counters(),
-        sa.PrimaryKeyConstraint(
-            "environment", "step", "bucket", "database", "user", "query_id", "toplevel", name="pk_statement_gains"
+        sa.PrimaryKeyConstraint("id", name="pk_statement_counters"),
+        sa.UniqueConstraint(
+            "environment", "database_id", "user_id", "query_id", "toplevel", name="uq_statement_counters_entry"
         ),
     )
     op.create_table(
         "statement_samples",
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("environment", sa.String(31), nullable=False),
-        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True)),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("middle", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("reset", sa.Boolean(), nullable=False),
-        sa.Column("evicted", sa.BigInteger(), nullable=False),
+        sa.Column("begun_again", sa.Integer(), nullable=False),
+        sa.Column("gone", sa.Integer(), nullable=False),
+        sa.Column("evictions", sa.BigInteger(), nullable=False),
         sa.Column("entries", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("environment", "taken_at", name="pk_statement_samples"),
+        sa.Column("reset_at", sa.DateTime(timezone=True)),
+        sa.Column("evicted_before", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_statement_samples"),
     )
+    op.create_index("ix_statement_samples_environment_middle", "statement_samples", ["environment", "middle"])
+    op.create_table(
+        "statement_gains",
+        sa.Column("sample_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("counter_id", sa.Integer(), autoincrement=False, nullable=False),
+        *_counters(),
+        sa.PrimaryKeyConstraint("sample_id", "counter_id", name="pk_statement_gains"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_statement_gains_counter_id", "statement_gains", ["counter_id"])
