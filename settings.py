@@ -228,6 +228,9 @@ class Postgres(_Model):
     cpus: int | None = Field(
         default=None, ge=1, le=4096, description="Processors of its machine, which its load is set against."
     )
+    memory: int | None = Field(
+        default=None, ge=2**26, description="Memory of its machine in bytes, which its settings are set against."
+    )
     link: HttpUrl | None = Field(
         default=None, description="Address of another tool for this database, to open it there."
     )

@@ -1,0 +1,40 @@
+-- Autovacuum: its workers at work, and how many tables of this database are over their threshold and wait for one.
+-- since: 15
+-- needs: pg_monitor
+WITH options AS (
+    SELECT c.oid, o.option_name AS name, o.option_value AS value
+    FROM pg_class AS c CROSS JOIN LATERAL pg_options_to_table(c.reloptions) AS o
+    WHERE c.reloptions IS NOT NULL AND c.relkind IN ('r', 'm')
+), tables AS (
+    SELECT
+        t.relid,
+        t.n_dead_tup AS dead,
+        least(
+            coalesce(
+                (SELECT value::float8 FROM options AS o WHERE o.oid = t.relid AND name = 'autovacuum_vacuum_threshold'),
+                current_setting('autovacuum_vacuum_threshold')::float8
+            ) + coalesce(
+                (SELECT value::float8 FROM options AS o
+                 WHERE o.oid = t.relid AND name = 'autovacuum_vacuum_scale_factor'),
+                current_setting('autovacuum_vacuum_scale_factor')::float8
+            ) * greatest(c.reltuples, 0),
+            -- Since 18; -1 switches it off.
+            coalesce(nullif(nullif(current_setting('autovacuum_vacuum_max_threshold', true), ''), '-1')::float8, 'Infinity')
+        ) AS threshold,
+        age(c.relfrozenxid)::bigint AS age,
+        coalesce(
+            (SELECT lower(value) FROM options AS o WHERE o.oid = t.relid AND name = 'autovacuum_enabled'), 'true'
+        ) IN ('false', 'off', 'no', '0') AS disabled
+    FROM pg_stat_user_tables AS t JOIN pg_class AS c ON c.oid = t.relid
+    WHERE c.relkind IN ('r', 'm')
+)
+SELECT
+    current_setting('autovacuum')::bool AS enabled,
+    current_setting('autovacuum_max_workers')::int AS most,
+    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker') AS workers,
+    count(*) FILTER (WHERE dead > threshold) AS over,
+    coalesce(sum(dead) FILTER (WHERE dead > threshold), 0)::bigint AS dead,
+    count(*) FILTER (WHERE age > current_setting('autovacuum_freeze_max_age')::bigint) AS old,
+    count(*) FILTER (WHERE disabled) AS disabled,
+    current_setting('autovacuum_freeze_max_age')::bigint AS freeze_max_age
+FROM tables

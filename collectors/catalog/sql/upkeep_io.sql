@@ -1,0 +1,16 @@
+-- Which kind of process read and wrote how much, since the statistics were reset.
+-- since: 16
+SELECT
+    backend_type AS kind,
+    sum(reads * op_bytes)::bigint AS read_bytes,
+    sum(writes * op_bytes)::bigint AS written_bytes,
+    sum(extends * op_bytes)::bigint AS extended_bytes,
+    sum(evictions)::bigint AS evictions,
+    sum(fsyncs)::bigint AS fsyncs,
+    sum(read_time) AS read_milliseconds,
+    sum(write_time) AS write_milliseconds,
+    min(stats_reset) AS reset_at
+FROM pg_stat_io
+GROUP BY backend_type
+HAVING coalesce(sum(reads), 0) + coalesce(sum(writes), 0) + coalesce(sum(extends), 0) + coalesce(sum(fsyncs), 0) > 0
+ORDER BY coalesce(sum(reads), 0) + coalesce(sum(writes), 0) DESC
