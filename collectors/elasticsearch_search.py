@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -102,14 +103,15 @@ class FieldCaps(msgspec.Struct):
 def line_of(hit: Hit) -> Line:
     """The line of a document."""
     document = parsed(hit.source)
+    leaves = _leaves(document)
     known = {}
-    for one in catalogue().values():
-        for path in one.paths:
-            value = at(document, path)
-            if value is not None and not isinstance(value, Mapping):
-                known[one.name] = value
+    for name, paths in _known_paths():
+        for path in paths:
+            value = leaves.get(path)
+            if value is not None:
+                known[name] = value
                 break
-    stamp = at(document, TIME)
+    stamp = leaves.get(TIME)
     message = known.pop("message", None)
     level = str(known.pop("level", "") or "")
     if message is None:
@@ -144,12 +146,9 @@ def parsed(document: dict[str, Any]) -> dict[str, Any]:
 
 def at(document: Mapping[str, Any], path: str) -> Any:
     """The value at a path, written nested or dotted, also within a line that was JSON text; ``None`` without one."""
-    found = _walk(document, path)
-    if found is not None:
-        return found[0] if isinstance(found, list) and found else found
-    for key in ("message", "log"):
-        inner = document.get(key)
-        if isinstance(inner, Mapping) and (found := _walk(inner, path)) is not None:
+    for part in (document, document.get("message"), document.get("log")):
+        found = _walk(part, path) if isinstance(part, dict) else None
+        if found is not None:
             return found[0] if isinstance(found, list) and found else found
     return None
 
@@ -160,11 +159,45 @@ def _walk(document: Mapping[str, Any], path: str) -> Any:
     head, _, rest = path.partition(".")
     while rest:
         inner = document.get(head)
-        if isinstance(inner, Mapping) and (found := _walk(inner, rest)) is not None:
+        if isinstance(inner, dict) and (found := _walk(inner, rest)) is not None:
             return found
         more, _, rest = rest.partition(".")
         head = f"{head}.{more}"
     return None
+
+
+@cache
+def _known_paths() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((one.name, one.paths) for one in catalogue().values())
+
+
+@cache
+def _deepest() -> int:
+    """How many names deep a known field may be; what is deeper is not looked into, however deep a line is."""
+    return max(path.count(".") + 1 for _, paths in _known_paths() for path in paths)
+
+
+def _leaves(document: dict[str, Any]) -> dict[str, Any]:
+    """Every value of a document by its path, as :func:`at` finds it; all at once, because a line has many fields."""
+    found: dict[str, Any] = {}
+    _gather(document, "", found, _deepest())
+    for key in ("message", "log"):
+        inner = document.get(key)
+        if isinstance(inner, dict):
+            _gather(inner, "", found, _deepest())
+    return found
+
+
+def _gather(document: dict[str, Any], above: str, found: dict[str, Any], levels: int) -> None:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            if levels > 1:
+                _gather(value, f"{above}{key}.", found, levels - 1)
+            continue
+        if isinstance(value, list):
+            value = value[0] if value else value
+        if value is not None and not isinstance(value, dict):
+            found.setdefault(above + key, value)
 
 
 def moment(stamp: object) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from analysis import changes
@@ -30,11 +30,18 @@ class Happened:
 
 
 def load_events(sources: Sources, span: Span) -> Kept[Happened]:
-    """Deploys, restarts and alerts within a span.
+    """Deploys, restarts and alerts within a span; found once for all charts of a page.
 
     Raises:
         SourceError: None of them could be asked, and no good answer is kept.
     """
+    view = (sources.environment, "events", span.seconds, span.live or span.start)
+    kept = sources.cache.get(view, (span.start, span.end, span.step), lambda: _load(sources, span))
+    found = kept.value
+    return found if found.error is not None or kept.error is None else replace(found, error=kept.error)
+
+
+def _load(sources: Sources, span: Span) -> Kept[Happened]:
     prometheus = sources.prometheus
     signals = catalogue()
     replica = prometheus.settings.replica_label
