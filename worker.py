@@ -24,7 +24,7 @@ from records.errors import RecordsError
 from records.leases import Lease, LeaseLostError, release_lease, renew_lease, take_lease
 from settings import Settings
 from telemetry import logs, metrics
-from views import cache_memory, statement_memory
+from views import cache_memory, relation_memory, statement_memory
 from views.activity_memory import ActivityMemory
 from views.pattern_memory import learn
 
@@ -137,7 +137,7 @@ class Worker:
             if one.postgres is not None:
                 yield self._database_activity(key)
                 yield self._statements(key)
-
+                yield self._relations(key)
             if one.redis is not None:
                 yield self._cache(key)
 
@@ -176,10 +176,21 @@ class Worker:
     def _cache(self, environment: str) -> Job:
         keep = timedelta(seconds=self._settings.worker.keep_cache)
 
-        def run(lease: Lease, go_on: Callable[[], bool]) -> object:
-            return cache_memory.note(self._sources(self._settings, environment), self._database, lease, keep)
+        def run(lease: Lease, go_on: Callable[[], bool]) -> None:
+            cache_memory.note(self._sources(self._settings, environment), self._database, lease, keep)
 
         return Job("cache samples", environment, self._settings.worker.interval, run)
+
+    def _relations(self, environment: str) -> Job:
+        settings = self._settings.worker
+
+        def run(lease: Lease, _: Callable[[], bool]) -> object:
+            sources = self._sources(self._settings, environment)
+            return relation_memory.note(
+                sources, self._database, lease, interval=settings.relations_interval, keep=settings.keep_relations
+            )
+
+        return Job("database relations", environment, settings.relations_interval, run)
 
     def _run(self, job: Job) -> None:
         due = time.monotonic()

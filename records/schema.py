@@ -334,24 +334,43 @@ statement_gains = Table(
     sqlite_with_rowid=False,
 )
 
-RELATION_LENGTH = 200
+RELATION_LENGTH = 300
+"""Characters of the name of a relation as SQL writes it: two names of 63 bytes, each doubled where all are quotes."""
+
+# One row for each look at the tables and indexes of a database; what was seen of each of them is in relation_samples.
+
+relation_sweeps = Table(
+    "relation_sweeps",
+    metadata,
+    Column("environment", String(31), primary_key=True),
+    Column("taken_at", UtcDateTime(), primary_key=True),
+    # NULL: the role may not know it.
+    Column("bytes", BigInteger()),
+    Column("next_xid", BigInteger(), nullable=False),
+    Column("xid_age", BigInteger(), nullable=False),
+    Column("mxid_age", BigInteger(), nullable=False),
+    # How many there are; fewer may be kept.
+    Column("relations", Integer(), nullable=False),
+)
 
 relation_samples = Table(
     "relation_samples",
     metadata,
     Column("environment", String(31), primary_key=True),
-    Column("taken_at", UtcDateTime(), primary_key=True),
-    # "table" or "index"
+    # "table", "index" or "sequence"
     Column("kind", String(10), primary_key=True),
     Column("name", String(RELATION_LENGTH), primary_key=True),
+    Column("taken_at", UtcDateTime(), primary_key=True),
     # The table of an index; the partitioned table of a partition; else empty.
     Column("parent", String(RELATION_LENGTH), nullable=False),
     Column("bytes", BigInteger(), nullable=False),
-    Column("live_rows", BigInteger(), nullable=False),
-    Column("dead_rows", BigInteger(), nullable=False),
+    # Of a sequence its last value. NULL: not known.
+    Column("live_rows", BigInteger()),
+    Column("dead_rows", BigInteger()),
     # Sequential scans of a table, scans of an index, since the statistics were reset.
-    Column("scans", BigInteger(), nullable=False),
-    Column("writes", BigInteger(), nullable=False),
+    Column("scans", BigInteger()),
+    Column("writes", BigInteger()),
+    Index("ix_relation_samples_environment_taken_at", "environment", "taken_at"),
 )
 
 RUN_LENGTH = 64

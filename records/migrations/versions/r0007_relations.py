@@ -12,16 +12,28 @@ down_revision = "0006"
 def upgrade() -> None:
     """Samples of tables and indexes."""
     op.create_table(
-        "relation_samples",
+        "relation_sweeps",
         sa.Column("environment", sa.String(31), nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("kind", sa.String(10), nullable=False),
-        sa.Column("name", sa.String(200), nullable=False),
-        sa.Column("parent", sa.String(200), nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False),
-        sa.Column("live_rows", sa.BigInteger(), nullable=False),
-        sa.Column("dead_rows", sa.BigInteger(), nullable=False),
-        sa.Column("scans", sa.BigInteger(), nullable=False),
-        sa.Column("writes", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("environment", "taken_at", "kind", "name", name="pk_relation_samples"),
+        sa.Column("bytes", sa.BigInteger(), nullable=True),
+        sa.Column("next_xid", sa.BigInteger(), nullable=False),
+        sa.Column("xid_age", sa.BigInteger(), nullable=False),
+        sa.Column("mxid_age", sa.BigInteger(), nullable=False),
+        sa.Column("relations", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("environment", "taken_at", name="pk_relation_sweeps"),
     )
+    op.create_table(
+        "relation_samples",
+        sa.Column("environment", sa.String(31), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("name", sa.String(300), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("parent", sa.String(300), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("live_rows", sa.BigInteger(), nullable=True),
+        sa.Column("dead_rows", sa.BigInteger(), nullable=True),
+        sa.Column("scans", sa.BigInteger(), nullable=True),
+        sa.Column("writes", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("environment", "kind", "name", "taken_at", name="pk_relation_samples"),
+    )
+    op.create_index("ix_relation_samples_environment_taken_at", "relation_samples", ["environment", "taken_at"])

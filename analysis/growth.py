@@ -1,0 +1,65 @@
+"""How fast something grows, and when it stopped moving, from samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+
+DAY = 86400.0
+
+SHORTEST = timedelta(hours=1)
+"""Samples over less time than this tell nothing about a day."""
+
+Samples = Sequence[tuple[datetime, float]]
+"""Values over time, the newest last."""
+
+
+def per_day(samples: Samples) -> float | None:
+    """How much a value grows in a day: the slope of the line with the least squared distance from all samples.
+
+    A truncated table is no growth of the past week: what is before the last fall by more than half is left out.
+
+    Returns:
+        ``None`` where samples are fewer than three or cover less than an hour.
+    """
+    kept: list[tuple[datetime, float]] = []
+    for moment, value in samples:
+        if kept and value < kept[-1][1] / 2:
+            kept = []
+        kept.append((moment, value))
+    if len(kept) < 3 or kept[-1][0] - kept[0][0] < SHORTEST:
+        return None
+    times = np.array([(moment - kept[0][0]).total_seconds() for moment, _ in kept])
+    values = np.array([value for _, value in kept], dtype=np.float64)
+    times -= times.mean()
+    return float((times * (values - values.mean())).sum() / (times**2).sum() * DAY)
+
+
+def full_in(used: float | None, limit: float | None, growth: float | None) -> float | None:
+    """Seconds until something is full; ``None`` where it does not grow, or any of it is not known."""
+    if used is None or limit is None or growth is None or growth <= 0:
+        return None
+    return max(limit - used, 0.0) / growth * DAY
+
+
+def still_since(counted: Samples) -> datetime | None:
+    """From when on a counter did not move; ``None`` where it moved between the last two samples, or there are no two.
+
+    A counter that was reset and counts again has moved.
+    """
+    since = None
+    for (moment, value), (_, later) in zip(reversed(counted[:-1]), reversed(counted[1:]), strict=True):
+        if later != value and later != 0:
+            break
+        since = moment
+    return since
+
+
+def moved(counted: Samples) -> float | None:
+    """How much a counter moved in all, resets included; ``None`` from fewer than two samples."""
+    if len(counted) < 2:
+        return None
+    return sum(later - value if later >= value else later for (_, value), (_, later) in pairwise(counted))

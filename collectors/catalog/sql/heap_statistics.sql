@@ -1,0 +1,24 @@
+-- What the size of a table would be estimated from: rows, and the widths that the planner's statistics give its columns; only of tables that the role may read.
+-- since: 15
+SELECT
+    c.oid::bigint AS oid,
+    pg_relation_size(c.oid) AS bytes,
+    coalesce(nullif(s.n_live_tup, 0)::float8, nullif(c.reltuples, -1)::float8) AS row_count,
+    coalesce(substring(array_to_string(c.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 100) AS fillfactor,
+    count(*)::int AS columns,
+    count(w.attname)::int AS known,
+    coalesce(sum((1 - w.null_frac) * w.avg_width), 0)::float8 AS width,
+    coalesce(max(w.null_frac) > 0, false) AS nulls
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
+LEFT JOIN pg_stats AS w
+    ON w.schemaname = n.nspname AND w.tablename = c.relname AND w.attname = a.attname AND NOT w.inherited
+WHERE c.relkind IN ('r', 'm')
+    AND c.relpersistence <> 't'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND NOT EXISTS (SELECT FROM pg_locks AS l WHERE l.relation = c.oid AND l.mode = 'AccessExclusiveLock')
+GROUP BY c.oid, s.n_live_tup
+ORDER BY c.relpages DESC, c.oid
+LIMIT %(most)s

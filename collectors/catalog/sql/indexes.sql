@@ -1,0 +1,69 @@
+-- Each index with size, use, state and what makes it equal to another, those of partitioned tables first and then the biggest.
+-- since: 15
+WITH locked AS MATERIALIZED (
+    SELECT DISTINCT l.relation
+    FROM pg_locks AS l
+    JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
+    WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
+), sized AS MATERIALIZED (
+    SELECT
+        c.oid,
+        CASE
+            WHEN c.oid IN (SELECT relation FROM locked) THEN c.relpages::bigint * current_setting('block_size')::bigint
+            ELSE pg_relation_size(c.oid)
+        END AS bytes
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'i' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+), building AS MATERIALIZED (
+    SELECT b.index_relid FROM pg_stat_progress_create_index AS b WHERE b.datname = current_database()
+)
+SELECT
+    c.oid::bigint AS oid,
+    format('%%I.%%I', n.nspname, c.relname) AS name,
+    c.relname::text AS short_name,
+    format('%%I.%%I', tn.nspname, t.relname) AS "table",
+    t.relname::text AS short_table,
+    c.relkind = 'I' AS partitioned,
+    CASE WHEN p.oid IS NULL THEN '' ELSE format('%%I.%%I', pn.nspname, p.relname) END AS parent,
+    coalesce(z.bytes, 0)::bigint AS bytes,
+    s.idx_scan AS scans,
+    NULL::timestamptz AS last_scan,
+    i.indisunique AS is_unique,
+    i.indisprimary AS is_primary,
+    EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')) AS is_constraint,
+    i.indisreplident AS is_identity,
+    i.indisvalid AS is_valid,
+    i.indisready AS is_ready,
+    -- NULL for who may not see what others build.
+    coalesce(c.oid IN (SELECT index_relid FROM building), false) AS building,
+    a.amname::text AS method,
+    pg_get_indexdef(c.oid) AS definition,
+    -- Column, operator class, collation and order of each key: equal lists are equal keys.
+    ARRAY(
+        SELECT concat_ws('/', i.indkey[k], i.indclass[k], i.indcollation[k], i.indoption[k])
+        FROM generate_series(0, i.indnkeyatts - 1) AS k
+        ORDER BY k
+    ) AS keys,
+    ARRAY(
+        SELECT i.indkey[k]::int FROM generate_series(i.indnkeyatts, i.indnatts - 1) AS k ORDER BY k
+    ) AS included,
+    -- Where in its text an expression stood is part of how it is stored, and says nothing.
+    coalesce(md5(regexp_replace(i.indexprs::text, ' :location -?[0-9]+', '', 'g')), '') AS expressions,
+    coalesce(md5(regexp_replace(i.indpred::text, ' :location -?[0-9]+', '', 'g')), '') AS predicate,
+    nullif(c.reltuples, -1)::float8 AS planner_rows,
+    count(*) OVER () AS total
+FROM pg_index AS i
+JOIN pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_class AS t ON t.oid = i.indrelid
+JOIN pg_namespace AS tn ON tn.oid = t.relnamespace
+JOIN pg_am AS a ON a.oid = c.relam
+LEFT JOIN pg_inherits AS h ON h.inhrelid = c.oid
+LEFT JOIN pg_class AS p ON p.oid = h.inhparent
+LEFT JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
+LEFT JOIN sized AS z ON z.oid = c.oid
+LEFT JOIN pg_stat_all_indexes AS s ON s.indexrelid = c.oid
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relpersistence <> 't'
+ORDER BY (c.relkind = 'I') DESC, coalesce(z.bytes, 0) DESC, c.oid
+LIMIT %(most)s
