@@ -1,8 +1,8 @@
 """What statements have cost between two looks at counters that only grow, exactly: no more, and no less.
 
-The counters are those of PostgreSQL's ``pg_stat_statements``. They may vanish (an entry is thrown out where there are too
-many), begin again (it comes back, or somebody resets it), or all begin again at once. What was counted before such a
-moment and was not looked at is unknown; it is told, and never guessed. Semantics: PostgreSQL's manual, F.32.
+The counters are those of PostgreSQL's ``pg_stat_statements``. They may vanish (an entry is thrown out where there are
+too many), begin again (it comes back, or somebody resets it), or all begin again at once. What was counted before such
+a moment and was not looked at is unknown; it is told, and never guessed. Semantics: PostgreSQL's manual, F.32.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COUNTERS = (*WHOLE, *REAL)
 
 
 Key = tuple[int, int, int, bool]
-"""What an entry is told apart by: number of its database, of its user, of the statement; and whether a client sent it."""
+"""What an entry is told apart by: numbers of database, user and statement, and whether a client sent it itself."""
 
 OTHERS = 0
 """``query_id`` of all other statements of a database together; the server never gives it to one."""

@@ -1,0 +1,108 @@
+"""What a statement says of itself: in a few words what it does, and in a comment which part of a program sent it.
+
+Two conventions write such comments: sqlcommenter (``/*key='value',other='more'*/``, values encoded as in an address;
+https://google.github.io/sqlcommenter/spec) and marginalia (``/*application:Shop,controller:users*/``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+_COMMENT = re.compile(r"/\*(?P<block>.*?)\*/|--[^\n]*", re.DOTALL)
+_STRING = re.compile(r"'(?:[^']|'')*'")
+_SQLCOMMENTER = re.compile(r"\s*(?P<key>[\w.%\-]{1,60})\s*=\s*'(?P<value>(?:[^'\\]|\\.){0,300})'\s*(?:,|$)")
+_MARGINALIA = re.compile(r"\s*(?P<key>[a-z][\w\-]{0,40}):(?P<value>[^,'\"]{1,200})(?:,|$)")
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_TABLE = re.compile(
+    rf"\b(?:FROM|INTO|UPDATE(?!\s+OF)|JOIN|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|USING)\s+(?:ONLY\s+)?"
+    rf"(?P<name>{_NAME}(?:\.{_NAME})?)(?!\s*\()",
+    re.IGNORECASE,
+)
+_NOT_TABLES = frozenset({"select", "lateral", "set", "values", "unnest", "of", "current", "where"})
+_WITH = re.compile(rf"(?:\bWITH|,)\s+(?:RECURSIVE\s+)?(?P<name>{_NAME})\s+AS\s*(?:NOT\s+)?(?:MATERIALIZED\s*)?\(", re.I)
+_VERB = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+
+
+def tags(text: str) -> Mapping[str, str]:
+    """The tags in the comments of a statement, in their order; empty where it has none.
+
+    >>> tags("SELECT 1 /*operation='search%20full',route='/s'*/")
+    {'operation': 'search full', 'route': '/s'}
+    >>> tags("SELECT 1 /*application:Shop,controller:users*/"), tags("SELECT 1 /* a note: hm */")
+    ({'application': 'Shop', 'controller': 'users'}, {})
+    """
+    found: dict[str, str] = {}
+    for comment in _COMMENT.finditer(_STRING.sub(_blank, text) if "/*" not in text else text):
+        body = comment["block"]
+        if body is None:
+            continue
+        for form in (_SQLCOMMENTER, _MARGINALIA):
+            pairs = _pairs(body, form)
+            if pairs:
+                found |= pairs
+                break
+    return found
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _pairs(body: str, form: re.Pattern[str]) -> dict[str, str]:
+    """All pairs of a comment that consists of nothing else."""
+    pairs: dict[str, str] = {}
+    place = 0
+    while place < len(body):
+        match = form.match(body, place)
+        if match is None:
+            return {}
+        pairs[unquote(match["key"])] = unquote(match["value"].replace("\\'", "'")).strip()
+        place = match.end()
+    return pairs
+
+
+def bare(text: str) -> str:
+    """A statement without its comments, on one line.
+
+    >>> bare("SELECT 1 /* x */ -- y")
+    'SELECT 1'
+    """
+    return " ".join(_COMMENT.sub(" ", text).split())
+
+
+def tables(text: str) -> list[str]:
+    """The tables that a statement names, in their order, as far as a look without a parser finds them.
+
+    >>> tables('WITH a AS (SELECT * FROM b) SELECT * FROM a JOIN public."C" USING (id)')
+    ['b', 'public."C"']
+    """
+    plain = _STRING.sub("''", bare(text))
+    own = {match["name"].lower() for match in _WITH.finditer(plain)}
+    found = [match["name"] for match in _TABLE.finditer(plain)]
+    wanted = [name for name in found if name.lower() not in own | _NOT_TABLES and not name[0].isdigit()]
+    return list(dict.fromkeys(wanted))
+
+
+def in_short(text: str) -> str:
+    """What a statement does in a few words.
+
+    >>> in_short("SELECT id FROM memories WHERE user_id = $1"), in_short("COMMIT")
+    ('SELECT … FROM memories', 'COMMIT')
+    >>> in_short("WITH c AS (UPDATE m SET n = $1 RETURNING id) INSERT INTO f SELECT id FROM c")
+    'UPDATE m, f'
+    """
+    plain = bare(text)
+    words = plain.split(None, 2)
+    if not words:
+        return ""
+    verb = words[0].upper().strip("(")
+    if verb == "WITH":
+        written = _VERB.search(_STRING.sub("''", plain))
+        verb = written[1].upper() if written else "SELECT"
+    named = tables(text)[:3]
+    if verb not in {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"} or not named:
+        return plain if len(plain) <= 60 else plain[:59].rstrip() + "…"
+    link = {"SELECT": " … FROM ", "INSERT": " INTO ", "DELETE": " FROM ", "MERGE": " INTO "}.get(verb, " ")
+    return f"{verb}{link}{', '.join(named)}"
