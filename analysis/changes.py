@@ -127,3 +127,43 @@ def alerts(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]]) -> list[Eve
             detail = "was firing already when the window begins" if row == 0 else "began to fire"
             found.setdefault((moment, name), Event(moment, EventKind.ALERT, name, detail, severity))
     return sorted(found.values(), key=lambda event: event.time)
+
+
+def moments(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], label: str) -> list[tuple[datetime, str]]:
+    """Moments that a metric tells itself, such as when a server was started: each value is one.
+
+    Args:
+        frame: Epoch seconds, NaN where there is no sample or nothing happened yet; one column each thing.
+        labels: Of each column, at least ``label``.
+        label: The label with the name of the thing.
+
+    Returns:
+        Each moment once with the name, oldest first; ones that differ by less than a second are one.
+    """
+    found: dict[tuple[str, int], datetime] = {}
+    for place, one in enumerate(labels):
+        name = one.get(label, "")
+        for value in frame.iloc[:, place].dropna().unique():
+            if value > 0:
+                found.setdefault((name, round(float(value))), datetime.fromtimestamp(float(value), UTC))
+    return sorted((moment, name) for (name, _), moment in found.items())
+
+
+def switches(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], label: str) -> list[tuple[datetime, str, bool]]:
+    """Moments at which a flag changed its value.
+
+    Args:
+        frame: 1 or 0, NaN where there is no sample.
+        labels: Of each column, at least ``label``.
+        label: The label with the name of the thing.
+
+    Returns:
+        When, which, and whether it is set since; oldest first.
+    """
+    found: list[tuple[datetime, str, bool]] = []
+    for place, one in enumerate(labels):
+        values = frame.iloc[:, place].dropna()
+        rows = np.flatnonzero(values.diff().fillna(0.0).to_numpy() != 0.0)
+        name = one.get(label, "")
+        found += [(values.index[int(row)].to_pydatetime(), name, bool(values.iloc[int(row)])) for row in rows]
+    return sorted(found)

@@ -6,7 +6,7 @@ they answer (``postgres_sessions``, …).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -69,6 +69,7 @@ class Postgres:
 
     Attributes:
         source: Its connections, with name, address and guard.
+        known: What it told last of itself, for whoever must not wait for it; ``None`` while it told nothing.
     """
 
     def __init__(self, environment: str, settings: PostgresSettings, cache: AnswerCache) -> None:
@@ -76,6 +77,7 @@ class Postgres:
         self.settings = settings
         self.source = PostgresServer(environment, settings)
         self._cache = cache
+        self.known: Server | None = None
 
     def server(self) -> Kept[Server]:
         """Which server it is.
@@ -90,6 +92,7 @@ class Postgres:
             if found.major < sql.OLDEST:
                 what = f"is version {found.version_text}; the console knows {sql.OLDEST} and newer"
                 raise BadAnswer(self.source.name, self.source.address, what, trips=False)
+            self.known = found
             return found
 
         return self._cache.get((self.environment, "postgres", "server"), None, load, ttl=SERVER_TTL)
@@ -144,6 +147,20 @@ class Postgres:
         """
         view = (self.environment, "postgres", name, tuple(sorted((parameters or {}).items())))
         return self._cache.get(view, None, lambda: decode(self.ask(name, parameters)), ttl=ttl)
+
+    def kept_under(self, name: str, key: Hashable, load: Callable[[], T], *, ttl: float | None = None) -> Kept[T]:
+        """Any answer of this database, computed once for all viewers.
+
+        Args:
+            name: What kind of answer it is.
+            key: What it depends on besides.
+            load: Asks for it; may raise ``SourceError``.
+            ttl: Another time to stay fresh than usual, in seconds.
+
+        Raises:
+            SourceError: What ``load`` raised, and no good answer is young enough.
+        """
+        return self._cache.get((self.environment, "postgres", name, key), None, load, ttl=ttl)
 
     def close(self) -> None:
         """Close all connections."""

@@ -60,7 +60,9 @@ class Setting(msgspec.Struct, frozen=True):
         """The value as PostgreSQL writes it, with a unit that fits."""
         number = quantity(self.setting)
         # -1 and 0 have meanings of their own, and no size.
-        if number is None or not self.unit or number <= 0 or self.amount is None:
+        if number is not None and number < 0:
+            return self.setting.replace("-", "−")
+        if number is None or not self.unit or number == 0 or self.amount is None:
             return self.setting
         sizes = self.unit.lower().endswith("b")
         ladder = (("TB", 2**40), ("GB", 2**30), ("MB", 2**20), ("kB", 2**10)) if sizes else _TIMES
@@ -84,6 +86,7 @@ class RoleSetting(msgspec.Struct, frozen=True):
         setting: Its value, as it was written.
         connected: Whether the role has sessions in this database; ``None`` for all of them.
         superuser: Whether the role is one.
+        watcher: Whether it has the rights of ``pg_monitor``, as an exporter has.
     """
 
     role: str
@@ -92,6 +95,7 @@ class RoleSetting(msgspec.Struct, frozen=True):
     setting: str
     connected: bool | None
     superuser: bool
+    watcher: bool
 
 
 class FileSetting(msgspec.Struct, frozen=True):

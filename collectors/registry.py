@@ -74,6 +74,11 @@ class Sources:
         """Its cache."""
         return self._redis or self._missing("redis")
 
+    @property
+    def database(self) -> Postgres | None:
+        """Its database; ``None`` where none is configured."""
+        return self._postgres
+
     def configured(self) -> list[Any]:
         """The collectors that exist."""
         each = (self._synaptic, self._prometheus, self._alertmanager, self._elasticsearch, self._postgres, self._redis)

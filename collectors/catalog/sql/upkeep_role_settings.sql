@@ -11,7 +11,8 @@ SELECT
         WHERE a.datname = current_database() AND a.backend_type = 'client backend'
             AND a.application_name IS DISTINCT FROM %(own)s
     ) AS connected,
-    coalesce(r.rolsuper, false) AS superuser
+    coalesce(r.rolsuper, false) AS superuser,
+    r.oid IS NOT NULL AND pg_has_role(r.oid, 'pg_monitor', 'USAGE') AS watcher
 FROM pg_roles AS r
 FULL JOIN pg_db_role_setting AS s ON s.setrole = r.oid
 LEFT JOIN LATERAL unnest(s.setconfig) AS one (entry) ON true

@@ -1,0 +1,438 @@
+"""What is wrong with PostgreSQL's housekeeping, each thing with its figures and what would mend it.
+
+Thresholds are named constants here; why each kind matters is in ``collectors/catalog/advice.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from analysis.diagnosis import Diagnosis, worst_first
+from analysis.verdict import Status
+from collectors.cache import Kept
+from collectors.postgres_upkeep import Holder, Slot, Standby
+from collectors.registry import Sources
+from collectors.span import Span
+from views.database_upkeep import Upkeep, load_upkeep
+
+Words = Callable[[float | None, str], str]
+"""Writes a value with its unit."""
+
+Length = Callable[[float], str]
+"""Writes a length of time in seconds."""
+
+MIB, GIB = 2.0**20, 2.0**30
+
+LAG_SECONDS: tuple[float, float] = (10.0, 300.0)
+"""From when on a standby is at risk and broken; the guide's recovery point of an hour is far beyond."""
+
+LAG_BYTES: tuple[float, float] = (256 * MIB, 4 * GIB)
+"""The same in bytes, for a standby that tells no time."""
+
+HELD_SECONDS: tuple[float, float] = (60.0, 3600.0)
+"""How long a prepared or idle transaction may hold back vacuum; one that works for its result gets :data:`WORKING`."""
+
+WORKING = 30.0
+"""How many times longer a transaction that is at work may hold it back."""
+
+HELD_TRANSACTIONS = 1_000_000
+"""How many transactions may have begun since, whatever the time."""
+
+REQUESTED_SHARE = 0.5
+"""From which share of requested checkpoints on WAL is too small for what is written."""
+
+LEAST_CHECKPOINTS = 4
+"""Fewer say nothing about their causes."""
+
+TEMP_BYTES_HOURLY = GIB
+"""Temporary files an hour that are worth a word."""
+
+ROLLBACK_SHARE = 0.1
+"""Share of transactions rolled back that is worth a word."""
+
+LEAST_TRANSACTIONS = 100
+"""Fewer say nothing about a share."""
+
+AGE_OVER_LIMIT = 1.25
+"""How far above autovacuum_freeze_max_age a database may be: beyond, the vacuums against wraparound do not keep up."""
+
+FAILSAFE_AGE = 1_600_000_000
+"""Default of vacuum_failsafe_age: from here on vacuum drops everything else to freeze; at 2.1e9 writes are refused."""
+
+WAITING_FILES = 16
+"""WAL files that wait for the archive."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """The verdict on housekeeping.
+
+    Attributes:
+        upkeep: What was looked at.
+        status: The worst that was found.
+        sentence: The verdict in words.
+        diagnoses: What is wrong, the worst first.
+    """
+
+    upkeep: Upkeep
+    status: Status
+    sentence: str
+    diagnoses: tuple[Diagnosis, ...]
+
+
+def load_told(sources: Sources, span: Span, *, value: Words, length: Length) -> Kept[Told]:
+    """How PostgreSQL keeps itself, in words.
+
+    Args:
+        sources: The environment's sources.
+        span: The page's window, for what is counted in it.
+        value: Writes a value with its unit.
+        length: Writes a length of time.
+
+    Raises:
+        SourceError: It could not be asked at all, and no good answer is kept.
+    """
+    kept = load_upkeep(sources, span)
+    found = findings(kept.value, value, length)
+    return Kept(Told(kept.value, *sentence(kept.value, found), tuple(found)), kept.as_of, kept.error)
+
+
+def findings(found: Upkeep, value: Words, length: Length) -> list[Diagnosis]:
+    """What is wrong, the worst first.
+
+    Args:
+        found: What was looked at.
+        value: Writes a value with its unit.
+        length: Writes a length of time.
+    """
+    every = (
+        _slots,
+        _standbys,
+        _standby_side,
+        _archive,
+        _horizon,
+        _age,
+        _autovacuum,
+        _checkpoints,
+        _counters,
+        _settings,
+    )
+    return worst_first(one for part in every for one in part(found, value, length))
+
+
+def sentence(found: Upkeep, diagnoses: list[Diagnosis]) -> tuple[Status, str]:
+    """The verdict in words."""
+    if diagnoses:
+        first = diagnoses[0]
+        more = len(diagnoses) - 1
+        text = first.text.rstrip(".")
+        rest = f", and {more} more {'thing' if more == 1 else 'things'} to look at" if more else ""
+        return first.status, f"{text}{rest}."
+    if found.missing:
+        names = ", ".join(one.what.lower() for one in found.missing[:3])
+        return "unknown", f"Nothing is wrong with what can be seen; not seen: {names}."
+    kind = "standby" if found.server.standby else "server"
+    return "ok", f"This {kind} keeps itself well: nothing is held back, nothing fails, nothing falls behind."
+
+
+def _past(moment: datetime, found: Upkeep) -> float:
+    """Seconds from a moment to the look, by the server's clock."""
+    return max((found.as_of - moment).total_seconds(), 0.0)
+
+
+def _slots(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
+    limit = found.setting("max_wal_size")
+    unlimited = found.setting("max_slot_wal_keep_size") == -1
+    for slot in found.slots or []:
+        name = slot.name.replace("'", "''")
+        drop = f"SELECT pg_drop_replication_slot('{name}');"
+        if slot.wal_status == "lost" or slot.invalid or slot.conflicting:
+            why = f" ({slot.invalid})" if slot.invalid else ""
+            text = f"Slot {slot.name} is lost{why}: whoever used it must be built anew"
+            yield Diagnosis("slot-lost", "broken", slot.name, text, drop)
+        elif not slot.active and not slot.temporary and slot.retained is not None:
+            large = slot.wal_status in {"extended", "unreserved"} or (limit is not None and slot.retained > limit)
+            unused = _since(slot, found, length)
+            text = f"Nobody uses slot {slot.name}{unused}; it keeps {value(slot.retained, 'B')} of WAL"
+            yield Diagnosis(
+                "slot-inactive",
+                "broken" if large else "risk",
+                slot.name,
+                text + _grows(found, slot, value, unlimited=unlimited),
+                drop,
+            )
+        elif slot.active and slot.wal_status in {"extended", "unreserved"}:
+            text = f"Slot {slot.name} is used but far behind: it keeps {value(slot.retained, 'B')} of WAL"
+            yield Diagnosis("slot-inactive", "risk", slot.name, text + _grows(found, slot, value, unlimited=unlimited))
+
+
+def _since(slot: Slot, found: Upkeep, length: Length) -> str:
+    return f" for {length(_past(slot.inactive_since, found))}" if slot.inactive_since is not None else ""
+
+
+def _grows(found: Upkeep, slot: Slot, value: Words, *, unlimited: bool) -> str:
+    parts = []
+    if found.wal_now is not None and found.wal_now.value > 0:
+        parts.append(
+            f"{value(found.wal_now.value / found.wal_now.seconds * 3600, 'B')} more an hour as WAL is written now"
+        )
+    if slot.safe is not None:
+        parts.append(f"{value(max(slot.safe, 0), 'B')} are left until it is lost")
+    elif unlimited:
+        parts.append("no limit but the disk")
+    return f", {', '.join(parts)}" if parts else ""
+
+
+def _standbys(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:
+    for one in found.standbys or []:
+        if one.state == "backup":
+            continue
+        status = _lag(one.replay_seconds, one.behind)
+        if status != "ok":
+            yield Diagnosis("replica-behind", status, one.name, f"Standby {one.name} is {behind(one, value)} behind")
+        elif one.state not in {"streaming", ""}:
+            text = f"Standby {one.name} does not stream yet ({one.state}), {value(one.behind, 'B')} behind"
+            yield Diagnosis("replica-behind", "risk", one.name, text)
+
+
+def behind(one: Standby, value: Words) -> str:
+    """How far a standby is behind, in words."""
+    parts = [value(one.behind, "B")] if one.behind is not None else []
+    if one.replay_seconds is not None:
+        parts.append(value(one.replay_seconds, "s"))
+    return " and ".join(parts) or "an unknown distance"
+
+
+def _lag(seconds: float | None, size: int | None) -> Status:
+    reached = [(seconds, LAG_SECONDS), (float(size) if size is not None else None, LAG_BYTES)]
+    if any(one is not None and one >= limits[1] for one, limits in reached):
+        return "broken"
+    return "risk" if any(one is not None and one >= limits[0] for one, limits in reached) else "ok"
+
+
+def _standby_side(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
+    one = found.receiver
+    if one is None or not one.standby:
+        return
+    if not one.status:
+        last = f"; the last transaction it has is {length(_past(one.replayed, found))} old" if one.replayed else ""
+        text = f"This is a standby and no WAL arrives: its receiver does not run{last}"
+        yield Diagnosis("receiver-down", "broken", "this standby", text)
+    if one.pause not in {"", "not paused"}:
+        text = f"Replay on this standby is paused, {value(one.behind, 'B')} wait"
+        yield Diagnosis("replay-paused", "risk", "this standby", text, "SELECT pg_wal_replay_resume();")
+    elif (status := _lag(one.seconds, one.behind)) != "ok" and one.status:
+        text = f"This standby is {value(one.behind, 'B')} and {value(one.seconds, 's')} behind in what it applies"
+        yield Diagnosis("replica-behind", status, "this standby", text)
+
+
+def _archive(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
+    one, folder = found.archiver, found.folder
+    if one is not None and one.mode != "off":
+        if one.failing and one.failed_at is not None:
+            last = (
+                f"the last success was {length(_past(one.archived_at, found))} ago"
+                if one.archived_at
+                else "none succeeded yet"
+            )
+            text = (
+                f"WAL does not reach the archive: {one.last_failed} failed {length(_past(one.failed_at, found))} ago, "
+                f"{value(one.failed, 'count')} failures, {last}"
+            )
+            mend = "The server's log has the words of archive_command; its disk, credentials and target come first."
+            yield Diagnosis("archiver-failing", "broken", one.last_failed, text, mend)
+        elif folder is not None and folder.waiting >= WAITING_FILES:
+            text = f"{folder.waiting} WAL files wait for the archive: it is slower than what is written"
+            yield Diagnosis("archiver-behind", "risk", "archiver", text)
+    limit = found.setting("max_wal_size")
+    if folder is not None and limit is not None and folder.bytes > 2 * limit:
+        text = (
+            f"The WAL folder has {value(folder.bytes, 'B')}, max_wal_size is {value(limit, 'B')}: something keeps files"
+        )
+        yield Diagnosis("wal-folder", "risk", "WAL folder", text)
+
+
+def _horizon(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
+    for one in (found.holders or [])[:5]:
+        status = _held(one, found)
+        if status == "ok":
+            continue
+        age = f"{value(one.age, 'count')} transactions old" if one.age > 0 else ""
+        since = f"for {length(_past(one.since, found))}" if one.since is not None else ""
+        of = {
+            "session": "Session",
+            "prepared transaction": "Prepared transaction",
+            "slot": "Slot",
+            "standby": "Standby",
+        }
+        what = f"{of.get(one.kind, one.kind)} {one.name}"
+        what += f" (pid {one.pid}, {one.detail})" if one.pid is not None else f" ({one.detail})"
+        told = ", ".join(part for part in (since, age) if part)
+        text = f"{what} holds back vacuum{': ' if told else ''}{told}; rows that died since stay in all tables"
+        key = "prepared-transaction" if one.kind == "prepared transaction" else "horizon-held"
+        yield Diagnosis(key, status, one.name, text, _release(one))
+
+
+def _held(one: Holder, found: Upkeep) -> Status:
+    seconds = (found.as_of - one.since).total_seconds() if one.since is not None and one.kind != "standby" else 0.0
+    if one.kind == "session" and one.detail == "active":
+        seconds /= WORKING
+    limit = found.autovacuum.freeze_max_age if found.autovacuum is not None else None
+    if seconds >= HELD_SECONDS[1] or (limit is not None and one.age > limit):
+        return "broken"
+    return "risk" if seconds >= HELD_SECONDS[0] or one.age >= HELD_TRANSACTIONS else "ok"
+
+
+def _release(one: Holder) -> str:
+    name = one.name.replace("'", "''")
+    match one.kind:
+        case "prepared transaction":
+            return f"ROLLBACK PREPARED '{name}';\n-- or, where its other half was committed: COMMIT PREPARED '{name}';"
+        case "session":
+            return f"SELECT pg_terminate_backend({one.pid});"
+        case "slot":
+            return f"SELECT pg_drop_replication_slot('{name}');"
+        case _:
+            return "Look for a long query on that standby: its hot_standby_feedback is on."
+
+
+def _age(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:
+    limit = (
+        found.autovacuum.freeze_max_age if found.autovacuum is not None else found.setting("autovacuum_freeze_max_age")
+    )
+    for one in found.counted or []:
+        if one.transaction_age is None or limit is None or one.transaction_age < AGE_OVER_LIMIT * limit:
+            continue
+        status: Status = "broken" if one.transaction_age >= FAILSAFE_AGE else "risk"
+        holder = found.holders[0] if found.holders and found.holders[0].age > limit else None
+        by = f"; {holder.kind} {holder.name} keeps it from freezing" if holder is not None else ""
+        text = (
+            f"Database {one.database} is {value(one.transaction_age, 'count')} transactions old, and autovacuum should "
+            f"have frozen it at {value(limit, 'count')}{by}"
+        )
+        mend = (
+            _release(holder)
+            if holder is not None
+            else "VACUUM (FREEZE, VERBOSE) the oldest tables, see Tables & indexes."
+        )
+        yield Diagnosis("wraparound", status, one.database, text, mend)
+
+
+def _autovacuum(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:
+    one = found.autovacuum
+    if one is None or found.server.standby:
+        return
+    tables = "1 table is" if one.over == 1 else f"{one.over} tables are"
+    waiting = f"{tables} over the threshold with {value(one.dead, 'count')} dead rows"
+    if not one.enabled:
+        text = f"Autovacuum is off, and {waiting}"
+        yield Diagnosis(
+            "autovacuum-off",
+            "broken",
+            "autovacuum",
+            text,
+            "ALTER SYSTEM SET autovacuum = on;\nSELECT pg_reload_conf();",
+        )
+    elif one.over > 0 and one.workers >= one.most:
+        text = f"All {one.most} autovacuum workers are busy, and {waiting}"
+        yield Diagnosis("autovacuum-behind", "risk", "autovacuum", text)
+    elif one.over > one.most:
+        text = f"Autovacuum is behind: {waiting}, {one.workers} of {one.most} workers are at work"
+        yield Diagnosis("autovacuum-behind", "risk", "autovacuum", text)
+
+
+def _checkpoints(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
+    share, number, since = requested(found, length)
+    if share is None or number < LEAST_CHECKPOINTS or share < REQUESTED_SHARE:
+        return
+    text = f"{value(share, 'ratio')} of {number} checkpoints {since} were requested and did not come by the clock"
+    limit = found.setting("max_wal_size")
+    mend = (
+        f"ALTER SYSTEM SET max_wal_size = '{2 * limit / GIB:.0f}GB';\nSELECT pg_reload_conf();"
+        if limit and limit >= GIB
+        else ""
+    )
+    yield Diagnosis("checkpoints-requested", "risk", "checkpoints", text, mend)
+
+
+def requested(found: Upkeep, length: Length) -> tuple[float | None, int, str]:
+    """Share of requested checkpoints, of how many, and since when; between looks where those saw enough of them."""
+    seen, all_of_them = found.checkpoints_seen, found.checkpoints
+    if seen is not None and sum(seen.by.values()) >= LEAST_CHECKPOINTS:
+        number = int(sum(seen.by.values()))
+        return seen.by["requested"] / number, number, f"in the last {length(_past(seen.since, found))}"
+    if all_of_them is None:
+        return None, 0, ""
+    number = all_of_them.timed + all_of_them.requested
+    since = (
+        f"since the statistics were reset {length(_past(all_of_them.reset_at, found))} ago"
+        if all_of_them.reset_at
+        else "so far"
+    )
+    return (all_of_them.requested / number if number else None), number, since
+
+
+def _counters(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
+    def when(name: str) -> str:
+        amount = found.amounts[name]
+        return "in this window" if amount.since is None else f"in the last {length(_past(amount.since, found))}"
+
+    for one in found.counted or []:
+        if one.checksum_failures:
+            last = (
+                f", the last {length(_past(one.checksum_last_failure, found))} ago" if one.checksum_last_failure else ""
+            )
+            of = f"Database {one.database}" if one.database else "What all databases share"
+            text = f"{of} has {one.checksum_failures} pages with a wrong checksum{last}"
+            yield Diagnosis("checksum-failure", "broken", one.database, text)
+    deadlocks = found.amounts.get("deadlocks")
+    if deadlocks is not None and round(deadlocks.value) >= 1:
+        number = round(deadlocks.value)
+        text = f"{number} {'deadlock was' if number == 1 else 'deadlocks were'} broken {when('deadlocks')}"
+        yield Diagnosis("deadlocks", "risk", "deadlocks", text)
+    temp = found.amounts.get("temp_bytes")
+    if temp is not None and temp.hourly >= TEMP_BYTES_HOURLY:
+        text = f"Statements wrote {value(temp.value, 'B')} of temporary files {when('temp_bytes')}"
+        yield Diagnosis("temp-files", "risk", "temporary files", text)
+    conflicts = found.amounts.get("conflicts")
+    if conflicts is not None and round(conflicts.value) >= 1:
+        text = f"Recovery cancelled {round(conflicts.value)} statements on this standby {when('conflicts')}"
+        yield Diagnosis("recovery-conflicts", "risk", "conflicts", text)
+    share = rollback_share(found)
+    if share is not None and share >= ROLLBACK_SHARE:
+        yield Diagnosis(
+            "rollbacks",
+            "risk",
+            "transactions",
+            f"{value(share, 'ratio')} of all transactions were rolled back {when('rollbacks')}",
+        )
+
+
+def rollback_share(found: Upkeep) -> float | None:
+    """Share of transactions that were rolled back; ``None`` where too few are known, or not over the same time."""
+    back, done = found.amounts.get("rollbacks"), found.amounts.get("commits")
+    if back is None or done is None or back.since != done.since or back.value + done.value < LEAST_TRANSACTIONS:
+        return None
+    return back.value / (back.value + done.value)
+
+
+def _settings(found: Upkeep, _value: Words, _length: Length) -> Iterator[Diagnosis]:
+    report = found.report
+    if report is None:
+        return
+    for one in report.judged:
+        if one.status == "broken" and one.name != "autovacuum":
+            text = f"{one.name} is {one.value}: {one.why}"
+            yield Diagnosis(
+                "dangerous-setting", "broken", one.name, text.rstrip("."), f"Advice: {one.advice}; takes {one.takes}."
+            )
+    if report.pending:
+        names = ", ".join(report.pending[:5])
+        waits = "1 setting waits" if len(report.pending) == 1 else f"{len(report.pending)} settings wait"
+        text = f"{waits} for a restart: {names}"
+        yield Diagnosis("pending-restart", "risk", names, text)
+    for line in (report.mistakes or ())[:5]:
+        text = f"{line.file} line {line.line} has a mistake: {line.name or 'a line'}: {line.error}"
+        yield Diagnosis("settings-file", "risk", line.file, text)
