@@ -35,7 +35,7 @@ class Finding:
     Attributes:
         status: How bad it is.
         text: A sentence without a full stop.
-        subject: Signal key, ``replicas``, ``alerts`` or ``sources``: what a click should open.
+        subject: Signal key, ``replicas``, ``alerts``, ``database`` or ``sources``: what a click should open.
         since: When it began, where that is known.
     """
 

@@ -85,6 +85,14 @@ def _badges(found: Verdict) -> None:
         count = len(found.alerts)
         status = STATUS["risk" if count else "ok"]
         st.badge(f"{count or 'no'} alert{'' if count == 1 else 's'} firing", icon=status.icon, color=status.markdown)
+    if found.database is not None:
+        waiting = found.database.now.waiting
+        wrong = any(one.subject == "database" for one in found.findings)
+        status = STATUS["risk" if wrong else "ok"]
+        told = f"{waiting} session{' waits' if waiting == 1 else 's wait'} for a lock" if waiting else "no lock waits"
+        st.badge(f"database: {told}", icon=status.icon, color=status.markdown)
+        if wrong:
+            menu.link("database", "Who waits for whom", icon=":material/arrow_forward:")
     for error in found.failures:
         status = STATUS["unknown"]
         st.badge(f"{error.source} {error.kind}", icon=status.icon, color=status.markdown)

@@ -36,7 +36,7 @@ from views.parallel import side_by_side, soon
 
 T = TypeVar("T")
 
-POOL_SECONDS = 2.0
+POOL_SECONDS = 0.8
 """How long the look at the database waits for Prometheus to tell the size of the pools."""
 
 POOL_GRID = 15

@@ -20,14 +20,15 @@ from analysis.verdict import FAR, Clock, Finding, Reading, Status, Words, in_wor
 from collectors.alertmanager import FiringAlert
 from collectors.cache import Kept
 from collectors.elasticsearch import Elasticsearch
-from collectors.errors import NotConfigured, SourceError
+from collectors.errors import NotConfigured, SourceError, TimedOut
 from collectors.registry import Sources
 from collectors.signals import Signal, catalogue
 from collectors.span import Span
 from collectors.synaptic import ServiceState, versions
 from views.ages import oldest
+from views.database_verdict import Told, load_told
 from views.events import events_or_none
-from views.parallel import side_by_side
+from views.parallel import side_by_side, soon
 from views.series import week_before
 
 T = TypeVar("T")
@@ -144,6 +145,13 @@ def load_log_volume(logs: Elasticsearch, span: Span) -> Kept[LogVolume]:
     return oldest([now, before], volume)
 
 
+DATABASE_SECONDS = 1.5
+"""How long the verdict waits for the database; what comes later is there at the next look."""
+
+OF_DATABASE = ("blocking", "prepared-blocks", "connections", "read-only")
+"""Kinds of diagnoses of the database that the verdict speaks of: they stop the service, now or soon."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What Overview says in words.
@@ -156,6 +164,7 @@ class Verdict:
         alerts: Alerts that are told to somebody; ``None`` where they cannot be asked.
         events: What happened within the span.
         failures: For each source that failed, why.
+        database: The sessions of the database; ``None`` where it is not configured or cannot be asked.
     """
 
     status: Status
@@ -165,6 +174,7 @@ class Verdict:
     alerts: tuple[FiringAlert, ...] | None
     events: tuple[Event, ...]
     failures: tuple[SourceError, ...]
+    database: Told | None = None
 
 
 def load_verdict(sources: Sources, span: Span, value: Words, clock: Clock) -> Kept[Verdict]:
@@ -202,14 +212,28 @@ def load_verdict(sources: Sources, span: Span, value: Words, clock: Clock) -> Ke
             failures.setdefault(error.source, error)
             return []
 
-    measured, service, alerts, events, volume = side_by_side(
+    def database() -> Told | None:
+        try:
+            kept = soon(partial(load_told, sources, value), DATABASE_SECONDS)
+        except NotConfigured:
+            return None
+        except SourceError as error:
+            failures.setdefault(error.source, error)
+            return None
+        if kept is None or kept.error is not None:
+            late = TimedOut("postgres", "", f"has not answered within {DATABASE_SECONDS:g} s", trips=False)
+            failures.setdefault("postgres", late if kept is None or kept.error is None else kept.error)
+        return kept.value if kept is not None else None
+
+    measured, service, alerts, events, volume, told = side_by_side(
         readings,
         partial(attempt, lambda: sources.synaptic.state()),
         partial(attempt, lambda: sources.alertmanager.alerts()),
         partial(events_or_none, sources, span),
         partial(attempt, lambda: load_log_volume(sources.elasticsearch, span)),
+        database,
     )
-    return _concluded(measured, service, alerts, events, volume, failures, ages, value, clock)
+    return _concluded(measured, service, alerts, events, volume, told, failures, ages, value, clock)
 
 
 def _concluded(
@@ -218,6 +242,7 @@ def _concluded(
     alerts: list[FiringAlert] | None,
     events: tuple[Event, ...],
     volume: LogVolume | None,
+    database: Told | None,
     failures: dict[str, SourceError],
     ages: list[Kept[object]],
     value: Words,
@@ -246,6 +271,7 @@ def _concluded(
         verb = "alert fires" if len(names) == 1 else "alerts fire"
         first = min(alert.starts_at for alert in active)
         findings.append(Finding(worst_kind, f"{len(names)} {verb}: {shown}", "alerts", first))
+    findings += _of_database(database)
     for error in failures.values():
         if not isinstance(error, NotConfigured):
             findings.append(Finding("unknown", f"{error.source} {error.what}", "sources"))
@@ -258,8 +284,22 @@ def _concluded(
         active,
         events,
         tuple(failures.values()),
+        database,
     )
     return Kept(verdict, min((kept.as_of for kept in ages), default=datetime.now(UTC)))
+
+
+def _of_database(database: Told | None) -> list[Finding]:
+    """What stops the service in its database: of each kind the worst."""
+    if database is None:
+        return []
+    began = min((seat.since for seat in database.now.seats if seat.since is not None), default=None)
+    found: dict[str, Finding] = {}
+    for one in database.diagnoses:
+        if one.key in OF_DATABASE and one.key not in found:
+            since = began if one.key in ("blocking", "prepared-blocks") else None
+            found[one.key] = Finding(one.status, f"Database: {one.text}", "database", since)
+    return list(found.values())
 
 
 def _of_service(service: ServiceState | None) -> list[Finding]:

@@ -9,12 +9,15 @@ import pytest
 from playwright.sync_api import Browser
 
 from settings import HTTP_SOURCES
+from tests.support import postgresql
 from tests.support.looping import LoopThread
 from tests.support_pages import world as worlds
 from tests.support_pages.browsing import Told, Visit, visiting
 from tests.web.serving import ROOT, Server, serving
 
 ALL_DOWN = "all-down"
+SOURCES = (*HTTP_SOURCES, "postgres")
+"""All sources that an environment of these tests has."""
 HEAD = """
 [server]
 public_url = "http://127.0.0.1:{{port}}"
@@ -39,15 +42,20 @@ def console(
     with (
         socket.socket() as refusing,
         worlds.prometheus(tmp_path_factory.mktemp("past"), now) as port,
-        worlds.world(servers, port, real_alertmanager, real_elasticsearch, now) as world,
-    ):
+        postgresql.running(18) as database,
+        worlds.world(
+            servers, port, real_alertmanager, real_elasticsearch, now,
+            {"postgres": {"host": "127.0.0.1", "port": database.port, "user": "console", "cpus": 2}},
+        ) as world,
+    ):  # fmt: skip
         refusing.bind(("127.0.0.1", 0))  # bound and not listening: it stays ours and refuses
         closed = f"http://127.0.0.1:{refusing.getsockname()[1]}"
-        patient = {name: {"deadline": 60} for name in HTTP_SOURCES}
+        patient = {name: {"deadline": 60} for name in SOURCES}
         down = {name: {"url": closed} for name in HTTP_SOURCES}
+        down |= {name: {"port": refusing.getsockname()[1]} for name in SOURCES if name not in HTTP_SOURCES}
         down["synaptic"]["replicas"] = [{"name": "synaptic-a", "url": closed}]
         environments = {"healthy": patient, ALL_DOWN: down}
-        environments |= {without(name): {**patient, name: down[name]} for name in HTTP_SOURCES}
+        environments |= {without(name): {**patient, name: down[name]} for name in SOURCES}
         text = "\n".join(
             [HEAD.format(folder=folder), *(world.toml(name, **keys) for name, keys in environments.items())]
         )

@@ -7,8 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from settings import HTTP_SOURCES
-from tests.pages.conftest import ALL_DOWN, without
+from tests.pages.conftest import ALL_DOWN, SOURCES, without
 from tests.web.serving import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
@@ -57,16 +56,16 @@ def test_with_nothing_configured_every_page_says_how_to_begin(told_unconfigured,
     assert "[environments.production.prometheus]" in found.text
 
 
-ASKED = {"latency": ("prometheus",), "logs": ("elasticsearch",)}
+ASKED = {"latency": ("prometheus",), "logs": ("elasticsearch",), "database": ("postgres",)}
 """The sources that a page cannot do without; the others are those of all pages that are not named here."""
 
 
-@pytest.mark.parametrize("source", HTTP_SOURCES)
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("name", PAGES)
 def test_with_one_source_down_every_page_stands_and_names_it_where_it_needs_it(told, name, source):
     found = told(f"/{name}?env={without(source)}")
     assert_framed(found)
-    if source in ASKED.get(name, HTTP_SOURCES):
+    if source in ASKED.get(name, SOURCES):
         assert source in found.text.lower()
         assert "cannot be reached" in found.text
     else:

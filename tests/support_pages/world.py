@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,11 +46,13 @@ class World:
         proxies: Source → the proxy in front of it.
         replicas: The replicas of Synaptic by name; the balancer's answers are those of the first.
         now: Epoch seconds of the newest metric.
+        stores: Sources that are not asked over HTTP, by name: their keys in a settings file.
     """
 
     proxies: dict[str, FaultProxy]
     replicas: dict[str, LittleSynaptic]
     now: float
+    stores: dict[str, dict[str, object]] = field(default_factory=dict)
 
     @property
     def moment(self) -> datetime:
@@ -69,6 +71,8 @@ class World:
         found: dict[str, dict[str, object]] = {}
         for name, proxy in self.proxies.items():
             found[name] = {"url": proxy.url, **keys.get(name, {})}
+        for name, given in self.stores.items():
+            found[name] = {**given, **keys.get(name, {})}
         # Through the same proxy, so that a fault of the source is one of its replicas too.
         found["synaptic"].setdefault(
             "replicas", [{"name": name, "url": self.proxies["synaptic"].url} for name in self.replicas]
@@ -101,7 +105,12 @@ def _toml(value: object) -> str:
 
 @contextmanager
 def world(
-    servers: LoopThread, prometheus_port: int, alertmanager: str, elasticsearch: str, now: float
+    servers: LoopThread,
+    prometheus_port: int,
+    alertmanager: str,
+    elasticsearch: str,
+    now: float,
+    stores: dict[str, dict[str, object]] | None = None,
 ) -> Iterator[World]:
     """The world around these real parts, without a fault."""
     with ExitStack() as stack:
@@ -117,4 +126,4 @@ def world(
         proxies = {name: FaultProxy(servers, port) for name, port in ports.items()}
         for proxy in proxies.values():
             stack.callback(proxy.close)
-        yield World(proxies, replicas, now)
+        yield World(proxies, replicas, now, stores or {})
