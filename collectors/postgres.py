@@ -38,6 +38,8 @@ class Server(msgspec.Struct, frozen=True):
         standby: Whether it is a standby.
         started_at: When it was started.
         max_connections: Its setting.
+        io_timing: Whether it measures how long reads and writes take.
+        statements_loaded: Whether the library of pg_stat_statements was loaded when it was started.
         extensions: Extensions that are created in this database.
     """
 
@@ -51,6 +53,8 @@ class Server(msgspec.Struct, frozen=True):
     standby: bool
     started_at: datetime
     max_connections: int
+    io_timing: bool
+    statements_loaded: bool
     extensions: list[str]
 
     @property

@@ -17,7 +17,7 @@ from collectors.elasticsearch import Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
-from collectors.postgres import Postgres
+from collectors.postgres import Postgres, Server
 from collectors.prometheus import Prometheus
 from collectors.redis import OLDEST, Redis
 from collectors.registry import Sources
@@ -297,17 +297,52 @@ def _postgres(database: Postgres) -> SourceReport:
                     f'GRANT pg_monitor TO "{server.role}";',
                 )
             )
-        if "pg_stat_statements" not in server.extensions:
-            lacks.append(
-                Lack(
-                    f"The database {server.database} has no extension pg_stat_statements: which statements take the "
-                    "time is not known.",
-                    "Add it to shared_preload_libraries, restart, then CREATE EXTENSION pg_stat_statements;",
-                )
-            )
-        return server.version_text, lacks
+        return server.version_text, lacks + _of_postgres(server)
 
     return _answered("postgres", database, check)
+
+
+def _of_postgres(server: Server) -> list[Lack]:
+    """Extensions and settings that the console would use."""
+    lacks = []
+    if not server.statements_loaded:
+        lacks.append(
+            Lack(
+                "The library of pg_stat_statements is not loaded: which statements take the time is not known.",
+                "Add pg_stat_statements to shared_preload_libraries and restart"
+                + ("" if "pg_stat_statements" in server.extensions else "; then CREATE EXTENSION pg_stat_statements;"),
+            )
+        )
+    elif "pg_stat_statements" not in server.extensions:
+        lacks.append(
+            Lack(
+                f"The database {server.database} has no extension pg_stat_statements: which statements take the "
+                "time is not known.",
+                f"CREATE EXTENSION pg_stat_statements; in the database {server.database}",
+            )
+        )
+    if "pgstattuple" not in server.extensions:
+        lacks.append(
+            Lack(
+                f"The database {server.database} has no extension pgstattuple: bloat is estimated, not measured.",
+                f"CREATE EXTENSION pgstattuple; in the database {server.database}",
+            )
+        )
+    if not server.io_timing:
+        lacks.append(
+            Lack(
+                "track_io_timing is off: how much of a statement's time is reading and writing is not known.",
+                "ALTER SYSTEM SET track_io_timing = on; SELECT pg_reload_conf();",
+            )
+        )
+    if server.standby:
+        lacks.append(
+            Lack(
+                "It is a standby: what happens on the primary is seen on the primary only.",
+                "Point the console at the primary.",
+            )
+        )
+    return lacks
 
 
 def _redis(cache: Redis) -> SourceReport:

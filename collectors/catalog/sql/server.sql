@@ -11,4 +11,7 @@ SELECT
     pg_is_in_recovery() AS standby,
     pg_postmaster_start_time() AS started_at,
     current_setting('max_connections')::int AS max_connections,
+    current_setting('track_io_timing')::bool AS io_timing,
+    -- The setting exists only where the library was loaded when the server started.
+    current_setting('pg_stat_statements.max', true) IS NOT NULL AS statements_loaded,
     ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions
