@@ -34,18 +34,28 @@ def without(source: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[postgresql.Server]:
+    """The PostgreSQL of all environments but those in which it is down."""
+    with postgresql.running(18) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def console(
-    servers: LoopThread, real_alertmanager: str, real_elasticsearch: str, tmp_path_factory: pytest.TempPathFactory
+    servers: LoopThread,
+    real_alertmanager: str,
+    real_elasticsearch: str,
+    postgres: postgresql.Server,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("console")
     now = time.time()
     with (
         socket.socket() as refusing,
         worlds.prometheus(tmp_path_factory.mktemp("past"), now) as port,
-        postgresql.running(18) as database,
         worlds.world(
             servers, port, real_alertmanager, real_elasticsearch, now,
-            {"postgres": {"host": "127.0.0.1", "port": database.port, "user": "console", "cpus": 2}},
+            {"postgres": {"host": "127.0.0.1", "port": postgres.port, "user": "console", "cpus": 2}},
         ) as world,
     ):  # fmt: skip
         refusing.bind(("127.0.0.1", 0))  # bound and not listening: it stays ours and refuses
