@@ -16,10 +16,12 @@ _SQLCOMMENTER = re.compile(r"\s*(?P<key>[\w.%\-]{1,60})\s*=\s*'(?P<value>(?:[^'\
 _MARGINALIA = re.compile(r"\s*(?P<key>[a-z][\w\-]{0,40}):(?P<value>[^,'\"]{1,200})(?:,|$)")
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _TABLE = re.compile(
-    rf"\b(?:FROM|INTO|UPDATE(?!\s+OF)|JOIN|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|USING)\s+(?:ONLY\s+)?"
-    rf"(?P<name>{_NAME}(?:\.{_NAME})?)(?!\s*\()",
+    rf"\b(?P<word>FROM|INTO|UPDATE(?!\s+OF)|JOIN|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|USING)\s+(?:ONLY\s+)?"
+    rf"(?P<name>{_NAME}(?:\.{_NAME})?)(?![\w$.])(?P<call>\s*\()?",
     re.IGNORECASE,
 )
+# FROM stands in some functions as well.
+_IN_FUNCTION = re.compile(r"\b(?:extract|trim|substring|overlay)\s*\([^()]*?\bFROM\b", re.IGNORECASE)
 _NOT_TABLES = frozenset({"select", "lateral", "set", "values", "unnest", "of", "current", "where"})
 _WITH = re.compile(rf"(?:\bWITH|,)\s+(?:RECURSIVE\s+)?(?P<name>{_NAME})\s+AS\s*(?:NOT\s+)?(?:MATERIALIZED\s*)?\(", re.I)
 _VERB = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
@@ -34,7 +36,7 @@ def tags(text: str) -> Mapping[str, str]:
     ({'application': 'Shop', 'controller': 'users'}, {})
     """
     found: dict[str, str] = {}
-    for comment in _COMMENT.finditer(_STRING.sub(_blank, text) if "/*" not in text else text):
+    for comment in _COMMENT.finditer(text):
         body = comment["block"]
         if body is None:
             continue
@@ -44,10 +46,6 @@ def tags(text: str) -> Mapping[str, str]:
                 found |= pairs
                 break
     return found
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
 
 
 def _pairs(body: str, form: re.Pattern[str]) -> dict[str, str]:
@@ -78,9 +76,10 @@ def tables(text: str) -> list[str]:
     >>> tables('WITH a AS (SELECT * FROM b) SELECT * FROM a JOIN public."C" USING (id)')
     ['b', 'public."C"']
     """
-    plain = _STRING.sub("''", bare(text))
+    plain = _IN_FUNCTION.sub("f(", _STRING.sub("''", bare(text)))
     own = {match["name"].lower() for match in _WITH.finditer(plain)}
-    found = [match["name"] for match in _TABLE.finditer(plain)]
+    named = [match for match in _TABLE.finditer(plain) if not match["call"] or match["word"].upper() == "INTO"]
+    found = [match["name"] for match in named]
     wanted = [name for name in found if name.lower() not in own | _NOT_TABLES and not name[0].isdigit()]
     return list(dict.fromkeys(wanted))
 

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import msgspec
 import pandas as pd
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from collectors.deadline import remaining
 from collectors.errors import BadAnswer, Overloaded, SourceError, TimedOut
@@ -63,6 +64,24 @@ class Rows:
         return pd.DataFrame.from_records(list(self.rows), columns=list(self.columns))
 
 
+@dataclass(frozen=True)
+class _Question:
+    statement: str
+    parameters: Mapping[str, Any] | None
+    foreign: bool
+
+
+def _refuse_more_than_one(connection: psycopg.Connection[Any], statement: str) -> None:
+    """Let the server read a statement without running it; it knows what one statement is, and we need not guess.
+
+    Raises:
+        psycopg.Error: It is no statement, or more than one.
+    """
+    result = connection.pgconn.prepare(b"", statement.encode())
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result, encoding="utf-8")
+
+
 @dataclass
 class _Idle:
     connection: psycopg.Connection[Any]
@@ -92,12 +111,14 @@ class PostgresServer:
         self._lock = threading.Lock()
         self._closed = False
 
-    def ask(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
+    def ask(self, statement: str, parameters: Mapping[str, Any] | None = None, *, foreign: bool = False) -> Rows:
         """Run one statement that reads.
 
         Args:
             statement: Its text, from a file of the catalogue, with ``%(name)s`` for each parameter.
             parameters: Their values.
+            foreign: Its text is not ours, and has no parameters: the server is first made to read it as a prepared
+                statement, which it refuses where there is more than one in it.
 
         Raises:
             SourceError: It did not answer, or not with rows.
@@ -111,7 +132,7 @@ class PostgresServer:
             raise Overloaded(self.name, self.address, what, hint="Raise connections of this source.", trips=False)
         try:
             with self.guard.attempt():
-                return self._asked(statement, parameters, ends)
+                return self._asked(_Question(statement, parameters, foreign), ends)
         finally:
             self._slots.release()
 
@@ -135,10 +156,10 @@ class PostgresServer:
         for one in idle:
             one.connection.close()
 
-    def _asked(self, statement: str, parameters: Mapping[str, Any] | None, ends: float) -> Rows:
+    def _asked(self, question: _Question, ends: float) -> Rows:
         connection, reused = self._taken(ends)
         try:
-            return self._run(connection, statement, parameters, ends)
+            return self._run(connection, question, ends)
         except SourceError:
             if not (reused and connection.closed and ends > time.monotonic()):
                 raise
@@ -148,17 +169,17 @@ class PostgresServer:
         for one in stale:
             one.connection.close()
         connection, _ = self._taken(ends)
-        return self._run(connection, statement, parameters, ends)
+        return self._run(connection, question, ends)
 
-    def _run(
-        self, connection: psycopg.Connection[Any], statement: str, parameters: Mapping[str, Any] | None, ends: float
-    ) -> Rows:
+    def _run(self, connection: psycopg.Connection[Any], question: _Question, ends: float) -> Rows:
         watch = _Watch(connection, ends - time.monotonic())
         try:
             with watch, psycopg.ClientCursor(connection) as cursor:
                 if self.settings.pgbouncer:
                     cursor.execute(self._limits(ends))
-                cursor.execute(statement.encode(), parameters)
+                if question.foreign:
+                    _refuse_more_than_one(connection, question.statement)
+                cursor.execute(question.statement.encode(), question.parameters)
                 columns = tuple(column.name for column in cursor.description or ())
                 rows = cursor.fetchall() if columns else []
                 if self.settings.pgbouncer:

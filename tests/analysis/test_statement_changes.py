@@ -66,9 +66,9 @@ def test_noise_of_any_spread_is_no_change(seed, count, spread):
         assert step.end - step.place <= 12
 
 
-def test_chance_alone_is_told_less_than_once_in_a_thousand_statements():
+def test_chance_alone_is_told_of_less_than_one_in_five_hundred_statements():
     found = sum(slower(*samples((60, 10.0), spread=0.5, seed=seed)) is not None for seed in range(3000))
-    assert found <= 3
+    assert found <= 6
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(8, 80), st.integers(8, 80), st.floats(4, 1000))

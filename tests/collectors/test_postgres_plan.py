@@ -1,0 +1,171 @@
+"""Plans of a real PostgreSQL, 15 and 18: nothing is run, nothing is written, and one statement is one statement."""
+
+import pytest
+
+from analysis import plan, plan_hints
+from collectors import postgres_plan
+from collectors.cache import AnswerCache
+from collectors.errors import BadAnswer, Denied
+from collectors.postgres import Postgres
+from settings import Postgres as PostgresSettings
+from tests.support import postgresql
+
+pytestmark = pytest.mark.integration
+
+TABLES = """
+CREATE TABLE memories (
+    id uuid NOT NULL DEFAULT gen_random_uuid(), content text, memory_type text, user_id text, importance float8,
+    created_at timestamptz NOT NULL DEFAULT now(), deleted_at timestamptz, PRIMARY KEY (id, created_at)
+) PARTITION BY RANGE (created_at);
+CREATE TABLE memories_old PARTITION OF memories FOR VALUES FROM ('2000-01-01') TO ('2020-01-01');
+CREATE TABLE memories_new PARTITION OF memories FOR VALUES FROM ('2020-01-01') TO ('2100-01-01');
+INSERT INTO memories (content, memory_type, user_id, importance, created_at)
+    SELECT 'words of ' || n, 'type' || n % 5, 'user' || n % 1000, 0.5, timestamptz '2019-01-01' + n * interval '1 hour'
+    FROM generate_series(1, 30000) n;
+CREATE TABLE secret (id int);
+CREATE TABLE x (id int);
+CREATE TABLE gone (id int);
+CREATE INDEX memories_user_id ON memories (user_id);
+ANALYZE;
+GRANT SELECT ON memories, memories_old, memories_new, x, gone TO console;
+"""
+
+
+@pytest.fixture(scope="module", params=[15, 18])
+def server(request):
+    with postgresql.running(request.param) as running:
+        for statement in filter(str.strip, TABLES.split(";\n")):
+            running.run(statement, "synaptic")
+        yield running
+
+
+@pytest.fixture(params=[False, True])
+def database(server, request):
+    given = {"host": "127.0.0.1", "port": server.port, "user": "console", "deadline": 30, "pgbouncer": request.param}
+    made = Postgres("test", PostgresSettings.model_validate(given), AnswerCache(10**6, 0.001, 0, lambda _: 100))
+    yield made
+    made.close()
+
+
+def planned(database, text):
+    return plan.read(postgres_plan.explain(database, text).value.answer)
+
+
+def counted(server, text):
+    """The text of a statement as the server counts it, after it was run."""
+    server.run("SELECT pg_stat_statements_reset()", "synaptic")
+    server.run(text, "synaptic")
+    word = text.split()[0]
+    ((found,),) = server.run(
+        f"SELECT query FROM pg_stat_statements WHERE query LIKE '{word}%' AND query NOT LIKE '%pg_stat_statements%'",
+        "synaptic",
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT id FROM memories WHERE memory_type = 'type1' AND deleted_at IS NULL ORDER BY created_at DESC LIMIT 10",
+        "SELECT count(*) FROM memories WHERE created_at > now() - interval '1 year'",
+        "SELECT count(*) FROM memories WHERE created_at > timestamptz '2020-01-01' AND user_id IN ('a', 'b', 'c')",
+        "SELECT extract(year FROM created_at), count(*) FROM memories GROUP BY 1 HAVING count(*) > 5",
+        "SELECT content FROM memories WHERE content ILIKE '%' || replace('a & b', ' & ', '%') || '%' -- it's\n LIMIT 3",
+        "WITH a AS (SELECT user_id FROM memories LIMIT 5) SELECT * FROM a WHERE user_id <> 'x'",
+        "VALUES (1, 'a'), (2, 'b')",
+    ],
+)
+def test_what_the_server_counts_with_marks_for_values_has_a_plan_from_16_on(server, database, text):
+    normalised = counted(server, text)
+    assert "$1" in normalised
+    if server.version >= 16:
+        assert planned(database, normalised).total > 0
+        # Not one of a statement whose values are all NULL: that would find nothing, and read nothing.
+        assert "One-Time Filter" not in str(postgres_plan.explain(database, normalised).value.answer)
+        return
+    with pytest.raises(BadAnswer, match="takes version 16"):
+        planned(database, normalised)
+    assert planned(database, text).total > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1; DROP TABLE x",
+        "SELECT 1;;SELECT 2",
+        "SELECT ';'; DELETE FROM x",
+        "SELECT 1 /* ; */ ; TRUNCATE x",
+        "SELECT E'\\';' ; DROP TABLE x --'",
+        "SELECT $a$ ; $a$ ; DROP TABLE x",
+    ],
+)
+def test_a_text_with_two_statements_is_refused_by_the_server_and_nothing_of_it_is_run(server, database, text):
+    with pytest.raises(BadAnswer, match="multiple commands") as caught:
+        planned(database, text)
+    assert not caught.value.trips
+    assert server.run("SELECT count(*) FROM x", "synaptic") == [(0,)]
+    assert planned(database, "SELECT 1").total > 0  # the connection is as good as before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ANALYZE x",
+        "DROP TABLE x",
+        "/* c */ CREATE TABLE y (id int)",
+        "COPY x TO STDOUT",
+        "EXPLAIN ANALYZE SELECT 1",
+        "",
+    ],
+)
+def test_statements_that_have_no_plan_are_not_sent(database, text):
+    with pytest.raises(BadAnswer, match="no plan for this kind"):
+        planned(database, text)
+
+
+def test_nothing_is_run_also_where_a_plan_runs_functions_of_its_own(server, database):
+    server.run("CREATE SEQUENCE IF NOT EXISTS numbers", "synaptic")
+    server.run("GRANT ALL ON SEQUENCE numbers TO console", "synaptic")
+    planned(database, "SELECT nextval('numbers'), pg_sleep(60)")
+    assert server.run("SELECT last_value, is_called FROM numbers", "synaptic") == [(1, False)]
+
+
+def test_a_table_that_may_not_be_read_is_told_with_its_grant_and_writing_is_never_granted(server, database):
+    with pytest.raises(Denied) as caught:
+        planned(database, "SELECT * FROM secret")
+    assert caught.value.hint == 'GRANT SELECT ON secret TO "console";'
+    assert not caught.value.trips
+    with pytest.raises(Denied) as caught:
+        planned(database, "DELETE FROM memories WHERE id IS NULL")
+    assert caught.value.hint.startswith('GRANT SELECT ON memories TO "console";')
+    assert "may write" in caught.value.hint
+    assert "UPDATE ON" not in caught.value.hint
+    assert "DELETE ON" not in caught.value.hint
+
+
+def test_a_statement_whose_table_is_gone_says_so(server, database):
+    server.run("CREATE TABLE IF NOT EXISTS gone (id int)", "synaptic")
+    server.run("GRANT SELECT ON gone TO console", "synaptic")
+    assert planned(database, "SELECT count(*) FROM gone").total > 0
+    server.run("DROP TABLE gone", "synaptic")
+    with pytest.raises(BadAnswer, match='has no such view or table: relation "gone" does not exist') as caught:
+        planned(database, "SELECT max(id) FROM gone")
+    assert not caught.value.trips
+
+
+def test_a_missing_index_is_named_with_the_table_once_for_all_its_partitions(server, database):
+    text = "SELECT id FROM memories WHERE memory_type = {} AND deleted_at IS NULL"
+    tree = planned(database, text.format("$1" if server.version >= 16 else "'type1'"))
+    assert set(plan.tables_of(tree)) == {("public", "memories_old"), ("public", "memories_new")}
+    found = postgres_plan.relations(database, plan.tables_of(tree)).value
+    relations = {
+        one.name: plan_hints.Relation(one.schema, one.name, one.rows, one.bytes, one.parent, tuple(one.indexes))
+        for one in found
+    }
+    (hint,) = plan_hints.hints(tree, relations, found[0].work_mem)
+    assert (hint.key, hint.table) == ("plan-sequential-scan", "memories")
+    assert "All 30,000 rows of memories are read" in hint.text
+    assert "USING btree (memory_type) WHERE deleted_at IS NULL;" in hint.mend
+    served = planned(database, "SELECT id FROM memories WHERE user_id = 'user7'")
+    assert any("user_id" in index for index in plan.indexes_of(served))
+    assert plan_hints.hints(served, relations, found[0].work_mem) == []
