@@ -18,6 +18,7 @@ PAGES = {
     "latency": ("Latency & SLO", ":material/speed:"),
     "logs": ("Logs", ":material/notes:"),
     "database": ("Database", ":material/database:"),
+    "cache": ("Cache", ":material/memory:"),
     "sources": ("Sources", ":material/lan:"),
 }
 """The pages in the order of the menu: file in ``pages/`` and part of the address → title, icon."""

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("environment", sa.String(31), nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("flushes", sa.BigInteger(), nullable=True),
         sa.Column("figures", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("environment", "taken_at", name="pk_cache_samples"),
     )
