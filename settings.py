@@ -231,6 +231,11 @@ class Postgres(_Model):
     memory: int | None = Field(
         default=None, ge=2**26, description="Memory of its machine in bytes, which its settings are set against."
     )
+    disk_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Size in bytes of the volume that holds its data; with it the console tells when it is full.",
+    )
     link: HttpUrl | None = Field(
         default=None, description="Address of another tool for this database, to open it there."
     )

@@ -26,6 +26,10 @@ NOTABLE_ROWS = 10_000
 """Rows of a table from which a foreign key without an index is named: deleting on the other side reads all of them."""
 
 
+_DEEPEST = 10
+"""Partitions of partitions that are followed: an answer of the catalogue is no reason to go round for ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """What is known about the use of an index.
@@ -74,7 +78,7 @@ def scans_of(indexes: Sequence[Index]) -> dict[str, int | None]:
             children[one.parent].append(one)
 
     def total(one: Index, depth: int = 0) -> int | None:
-        if not one.partitioned or depth > 10:
+        if not one.partitioned or depth > _DEEPEST:
             return one.scans
         parts = [total(child, depth + 1) for child in children[one.name]]
         known = [part for part in parts if part is not None]
@@ -83,13 +87,26 @@ def scans_of(indexes: Sequence[Index]) -> dict[str, int | None]:
     return {one.name: total(one) for one in indexes}
 
 
+def last_scans_of(indexes: Sequence[Index]) -> dict[str, datetime | None]:
+    """When each index was used last; that of a partitioned table when one of its parts was."""
+    lasts = {one.name: one.last_scan for one in indexes}
+    parents = {one.name: one.parent for one in indexes}
+    for one in indexes:
+        above, depth = one.parent, 0
+        while one.last_scan is not None and above in lasts and depth < _DEEPEST:
+            known = lasts[above]
+            lasts[above] = one.last_scan if known is None else max(known, one.last_scan)
+            above, depth = parents[above], depth + 1
+    return lasts
+
+
 def bytes_of(indexes: Sequence[Index]) -> dict[str, int]:
     """Size of each index; that of a partitioned table with its parts."""
     sizes = {one.name: one.bytes for one in indexes}
     parents = {one.name: one.parent for one in indexes}
     for one in indexes:
         above, depth = one.parent, 0
-        while above in sizes and depth < 10:
+        while above in sizes and depth < _DEEPEST:
             sizes[above] += one.bytes
             above, depth = parents[above], depth + 1
     return sizes

@@ -11,12 +11,22 @@ from collectors.cache import Kept
 from collectors.span import Span
 from ui import context, database, format
 from ui import database_now as now_parts
+from ui import database_table as table_parts
+from ui import database_tables as tables_parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
-from views import database_now, database_verdict
+from views import (
+    database_now,
+    database_table,
+    database_tables,
+    database_verdict,
+)
 
 EVERY = 2
 """Seconds between two looks at the sessions."""
+
+EVERY_TABLES = 30
+"""Seconds between two looks at tables and indexes: the answer about all of them is kept as long."""
 
 
 def now(visit: context.Context) -> None:
@@ -94,8 +104,96 @@ def now(visit: context.Context) -> None:
             )
 
 
+def tables(visit: context.Context) -> None:
+    """Tables and indexes: verdict, findings, sizes over time, and the tables of all, with the opened one beside."""
+    sources = registry.sources(visit.settings, visit.environment)
+    keep = visit.settings.worker.keep_relations
+    opened, told = tables_parts.opened_table(), advice.catalogue()
+
+    def load_all(_: Span) -> Kept[database_tables.Relations]:
+        return database_tables.load_relations(sources, visit.records, keep)
+
+    panel("tables-verdict", load_all, tables_parts.verdict, height=200, border=False, every=EVERY_TABLES)
+    left, right = st.columns(2)
+    with left:
+        panel(
+            "tables-findings",
+            load_all,
+            partial(tables_parts.findings, advice=told),
+            title="Why it matters, and what mends it",
+            height=280,
+            every=EVERY_TABLES,
+        )
+    with right:
+        panel(
+            "tables-sizes",
+            lambda _: database_tables.load_sizes(sources, visit.records, keep),
+            tables_parts.sizes,
+            title="Size of the largest tables",
+            height=280,
+            empty=tables_parts.why_no_sizes,
+            about=tables_parts.about_sizes,
+            every=EVERY_TABLES,
+        )
+    wide, side = st.columns([3, 2]) if opened else (st.container(), None)
+    with wide:
+        panel(
+            "tables-all",
+            load_all,
+            tables_parts.all_tables,
+            title="Tables",
+            height=320,
+            about=tables_parts.about_tables,
+            every=EVERY_TABLES,
+        )
+        panel(
+            "tables-indexes",
+            load_all,
+            tables_parts.all_indexes,
+            title="Indexes",
+            height=320,
+            about=tables_parts.about_indexes,
+            every=EVERY_TABLES,
+        )
+    if side is not None:
+        with side:
+            panel(
+                "tables-one",
+                lambda _: database_table.load_opened(
+                    sources, visit.records, keep, opened, measure=table_parts.measuring()
+                ),
+                partial(table_parts.one_table, advice=told),
+                title=f"Table {opened}",
+                height=640,
+                empty=table_parts.why_gone,
+                every=EVERY_TABLES,
+            )
+    left, right = st.columns(2)
+    with left:
+        panel(
+            "tables-partitions",
+            load_all,
+            tables_parts.partitions,
+            title="Partitions by time",
+            height=200,
+            empty=tables_parts.why_no_partitions,
+            every=EVERY_TABLES,
+        )
+    with right:
+        panel(
+            "tables-sequences",
+            load_all,
+            tables_parts.sequences,
+            title="Sequences",
+            height=200,
+            empty=tables_parts.why_no_sequences,
+            every=EVERY_TABLES,
+        )
+
+
 PARTS: dict[str, tuple[str, Callable[[context.Context], None]]] = {
     "now": ("Now", now),
+    "tables": ("Tables & indexes", tables),
 }
 """Name in the address → title and what draws it."""
 

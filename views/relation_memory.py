@@ -109,7 +109,7 @@ class Remembered:
 
     def uses(self, found: Sequence[Index], figures: Figures) -> dict[str, indexes.Use]:
         """What is known about the use of each index."""
-        scans = indexes.scans_of(found)
+        scans, lasts = indexes.scans_of(found), indexes.last_scans_of(found)
         told = {}
         for one in found:
             counted = [
@@ -118,7 +118,7 @@ class Remembered:
             now = scans[one.name]
             if now is not None:
                 counted.append((figures.as_of, float(now)))
-            told[one.name] = indexes.Use(now, figures.counted_since, one.last_scan, growth.still_since(counted))
+            told[one.name] = indexes.Use(now, figures.counted_since, lasts[one.name], growth.still_since(counted))
         return told
 
 
