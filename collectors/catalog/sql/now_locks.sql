@@ -13,8 +13,12 @@ waiting AS (
 )
 SELECT
     e.pid,
-    -- A prepared transaction has no process; its virtual number ends with that of the transaction.
-    CASE WHEN e.pid IS NULL THEN split_part(e.virtualtransaction, '/', 2) ELSE '' END AS prepared,
+    -- A prepared transaction has no process; among its locks is the one of its own number.
+    CASE WHEN e.pid IS NULL THEN coalesce((
+        SELECT p.transaction::text FROM each AS x JOIN pg_prepared_xacts AS p ON p.transaction = x.transactionid
+        WHERE x.pid IS NULL AND x.locktype = 'transactionid' AND x.virtualtransaction = e.virtualtransaction
+        LIMIT 1
+    ), '') ELSE '' END AS prepared,
     e.key,
     e.locktype AS kind,
     e.mode,
