@@ -23,7 +23,8 @@ class Fault(Protocol):
     Attributes:
         NAME: What it is ordered by.
         SUMMARY: What it does to the installation.
-        MOVES: Signals that move, by the names of CONTRACT.md or the field of the logs, and in which direction.
+        MOVES: Signals that move, and in which direction. By the names of CONTRACT.md, a field of the logs, a column
+            of PostgreSQL's views as ``view.column``, or a field of the cache's ``INFO.field``.
         HEALS: How it is undone.
     """
 

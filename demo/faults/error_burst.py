@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from threading import Event
+from typing import LiteralString
 
 import psycopg
-from psycopg import errors
 
 from demo.faults.catalogue import database
+from demo.faults.relations import change
 from demo.plan import Plan
 
 NAME = "error-burst"
@@ -20,7 +21,7 @@ MOVES = {
 }
 HEALS = "The trigger is dropped."
 
-CREATE = """
+CREATE: LiteralString = """
 CREATE OR REPLACE FUNCTION check_quota() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF random() < 0.67 THEN
@@ -31,8 +32,7 @@ END
 $$;
 CREATE OR REPLACE TRIGGER check_quota BEFORE INSERT OR UPDATE ON memories FOR EACH ROW EXECUTE FUNCTION check_quota();
 """
-DROP = "DROP TRIGGER IF EXISTS check_quota ON memories; DROP FUNCTION IF EXISTS check_quota"
-TRIES = 10
+DROP: LiteralString = "DROP TRIGGER IF EXISTS check_quota ON memories; DROP FUNCTION IF EXISTS check_quota"
 
 
 def inject(plan: Plan) -> None:
@@ -45,17 +45,9 @@ def heal(plan: Plan) -> None:
     _change(plan, DROP)
 
 
-def _change(plan: Plan, statement: str) -> None:
-    # A lock on a busy table: try briefly and again, so that requests do not queue up behind the attempt.
-    for attempt in range(TRIES):
-        try:
-            with database(plan, "migration") as connection:
-                connection.execute("SET lock_timeout = '1s'")
-                connection.execute(statement.encode())
-            return
-        except (errors.LockNotAvailable, errors.DeadlockDetected):
-            if attempt == TRIES - 1:
-                raise
+def _change(plan: Plan, statement: LiteralString) -> None:
+    with database(plan, "migration") as connection:
+        change(connection, statement)
 
 
 def run(plan: Plan, stop: Event) -> None:

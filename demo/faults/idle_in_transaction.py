@@ -1,0 +1,67 @@
+"""A report whose client opens transactions and does not end them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from threading import Event
+
+import psycopg
+
+from demo.faults.catalogue import database, end_sessions
+from demo.plan import Plan
+
+NAME = "idle-in-transaction"
+SUMMARY = "A report opens 40 transactions, reads something in each and never ends them."
+MOVES = {
+    "pg_stat_activity.state": "idle in transaction: 40 sessions of monthly-report",
+    "pg_stat_activity.backend_xmin": "older and older: vacuum may remove no row that was deleted since",
+    "pg_stat_user_tables.n_dead_tup": "up, slowly: autovacuum runs and removes nothing",
+    "pg_stat_database.numbackends": "up by 40 of 100",
+}
+HEALS = "The report's sessions end."
+
+APPLICATION = "monthly-report"
+SESSIONS = 40
+
+
+def inject(plan: Plan) -> None:
+    """Begin all transactions, and end them at once."""
+    with ExitStack() as stack:
+        _begin(plan, stack, Event())
+
+
+def _begin(plan: Plan, stack: ExitStack, stop: Event) -> list[psycopg.Connection]:
+    sessions: list[psycopg.Connection] = []
+    for _ in range(SESSIONS):
+        if stop.is_set():
+            break
+        session = stack.enter_context(database(plan, APPLICATION))
+        # It keeps its first snapshot, and so the horizon of vacuum.
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        session.execute("SELECT count(*) FROM memories WHERE created_at > now() - interval '30 days'")
+        sessions.append(session)
+    return sessions
+
+
+def heal(plan: Plan) -> None:
+    """End the report."""
+    end_sessions(plan, APPLICATION)
+
+
+def run(plan: Plan, stop: Event) -> None:
+    """Keep the transactions open until told to stop; the report is started again when somebody ended all of it."""
+    while not stop.is_set():
+        with ExitStack() as stack:
+            try:
+                _begin(plan, stack, stop)
+                while _some_live(plan) and not stop.wait(2.0):
+                    pass
+            except psycopg.OperationalError as error:
+                print(f"{NAME}: {error}", flush=True)
+        stop.wait(1.0)
+
+
+def _some_live(plan: Plan) -> bool:
+    with database(plan, "demo-look") as connection:
+        sessions = "SELECT FROM pg_stat_activity WHERE application_name = %s LIMIT 1"
+        return connection.execute(sessions, (APPLICATION,)).fetchone() is not None
