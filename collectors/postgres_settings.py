@@ -50,7 +50,8 @@ class Setting(msgspec.Struct, frozen=True):
     def amount(self) -> float | None:
         """The value in bytes or seconds, or as the number that it is; ``None`` for a word."""
         number = quantity(self.setting)
-        if number is None or not self.unit:
+        # -1 has a meaning of its own in every setting that takes it, and no size.
+        if number is None or not self.unit or number < 0:
             return number
         each = quantity(self.unit if self.unit[0].isdigit() else f"1{self.unit}")
         return number * each if each is not None else number
@@ -59,7 +60,6 @@ class Setting(msgspec.Struct, frozen=True):
     def written(self) -> str:
         """The value as PostgreSQL writes it, with a unit that fits."""
         number = quantity(self.setting)
-        # -1 and 0 have meanings of their own, and no size.
         if number is not None and number < 0:
             return self.setting.replace("-", "−")
         if number is None or not self.unit or number == 0 or self.amount is None:

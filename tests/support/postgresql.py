@@ -92,3 +92,26 @@ def running(version: int, **options: str) -> Iterator[Server]:
             server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def replica(of: Server, slot: str = "standby", **options: str) -> Iterator[Server]:
+    """A standby of a running server while the block runs, streaming through a slot that it leaves behind."""
+    folder = Path(tempfile.mkdtemp(prefix=f"postgresql-{of.version}-standby-"))
+    port = free_port()
+    always = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off"}
+    server = Server(of.version, port, folder, {**of.options, **always, **options})
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        copy = [str(binaries(of.version) / "pg_basebackup"), "-D", str(folder / "data"), "-h", "127.0.0.1",
+                "-p", str(of.port), "-U", USER, "--checkpoint=fast", "--no-sync", "-R", "-C", "-S", slot]  # fmt: skip
+        subprocess.run(_as_postgres(copy), check=True, capture_output=True, cwd="/")
+        server.start()
+        try:
+            yield server
+        finally:
+            if (folder / "data" / "postmaster.pid").exists():
+                server.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
