@@ -10,12 +10,15 @@ from collectors import advice, registry
 from collectors.cache import Kept
 from collectors.span import Span
 from ui import context, database, format
+from ui import database_load as load_parts
+from ui import database_moments as moments
 from ui import database_now as now_parts
 from ui import database_table as table_parts
 from ui import database_tables as tables_parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from views import (
+    database_load,
     database_now,
     database_table,
     database_tables,
@@ -102,6 +105,61 @@ def now(visit: context.Context) -> None:
                 empty=now_parts.why_gone,
                 every=EVERY,
             )
+
+
+def load(visit: context.Context) -> None:
+    """Load over time: verdict, average active sessions by wait, query, user or client, and past blocking."""
+    sources = registry.sources(visit.settings, visit.environment)
+    titles = {name: title for name, (_, title) in database_load.BY.items()}
+    narrow = load_parts.narrowed(titles)
+    enabled, records = visit.settings.worker.enabled, visit.records
+    load_parts.chips(narrow, titles)
+    panel(
+        "load-verdict",
+        partial(database_load.load_judged, sources, records, narrow, enabled=enabled),
+        load_parts.verdict,
+        height=240,
+        border=False,
+        empty=load_parts.why_no_verdict,
+    )
+    by = load_parts.chosen_by(titles)
+    panel(
+        "load-chart",
+        partial(database_load.load_over_time, sources, records, by, narrow, enabled=enabled),
+        load_parts.chart,
+        title=f"Average active sessions by {titles[by]}",
+        height=load_parts.HEIGHT,
+        empty=load_parts.why_empty,
+        about=load_parts.about_chart,
+    )
+    panel(
+        "load-parts",
+        partial(database_load.load_parts, sources, records, narrow, enabled=enabled),
+        load_parts.parts,
+        title="What it is made of",
+        height=420,
+        empty=load_parts.why_no_parts,
+        about=load_parts.about_parts,
+    )
+    moment = moments.chosen_moment()
+    if moment is not None:
+        panel(
+            "load-moment",
+            lambda _: database_load.load_moment(sources, records, moment),
+            partial(moments.moment, who=partial(database_verdict.who, value=format.value)),
+            title=moments.title_of(moment),
+            height=240,
+            empty=moments.why_no_moment,
+        )
+    panel(
+        "load-moments",
+        partial(database_load.load_moments, sources, records),
+        moments.moments,
+        title="Who waited for whom",
+        height=90,
+        empty=moments.why_no_moments,
+        about=moments.about_moments,
+    )
 
 
 def tables(visit: context.Context) -> None:
@@ -193,6 +251,7 @@ def tables(visit: context.Context) -> None:
 
 PARTS: dict[str, tuple[str, Callable[[context.Context], None]]] = {
     "now": ("Now", now),
+    "load": ("Load", load),
     "tables": ("Tables & indexes", tables),
 }
 """Name in the address → title and what draws it."""

@@ -8,7 +8,7 @@ class of waits, so that sums stay right.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -108,26 +108,9 @@ class Blocking:
     sessions: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What is kept of a span.
-
-    Attributes:
-        samples: Start of a stretch → how often it was looked within it.
-        sessions: Start of a stretch, value of the dimension → sessions seen.
-        newest: Start of the newest stretch that is kept of the environment at all; ``None`` where nothing is.
-        oldest: Start of the oldest one.
-    """
-
-    samples: Mapping[datetime, int]
-    sessions: Mapping[tuple[datetime, Any], int]
-    newest: datetime | None
-    oldest: datetime | None
-
-
 def minute_of(moment: datetime) -> datetime:
     """Start of the minute of a moment, aware UTC."""
-    return _start(moment, MINUTE)
+    return start_of(moment, MINUTE)
 
 
 def folded(sessions: Mapping[Group, int], most: int) -> dict[Group, int]:
@@ -194,177 +177,23 @@ def save_activity(
         _forget(connection, environment, now, keep)
 
 
-def known_texts(database: Database, environment: str, ids: Collection[int]) -> set[int]:
-    """Those of the identifiers whose statements are kept.
-
-    Raises:
-        RecordsError: The database could not be used.
-    """
-    return set(read_texts(database, environment, ids))
-
-
-def read_texts(database: Database, environment: str, ids: Collection[int]) -> dict[int, str]:
-    """The statements of identifiers, as far as they are kept.
-
-    Raises:
-        RecordsError: The database could not be used.
-    """
-    t = statement_texts
-    found: dict[int, str] = {}
-    asked = sorted(ids)
-    with database.reading() as connection:
-        for place in range(0, len(asked), 500):  # SQLite takes so many parameters at once
-            query = select(t.c.query_id, t.c.text).where(
-                t.c.environment == environment, t.c.query_id.in_(asked[place : place + 500])
-            )
-            found |= {row.query_id: row.text for row in connection.execute(query)}
-    return found
-
-
-def read_load(
-    database: Database,
-    environment: str,
-    dimension: Dimension,
-    start: datetime,
-    end: datetime,
-    *,
-    hours: bool = False,
-    narrow: Mapping[Dimension, Any] | None = None,
-) -> Load:
-    """Sessions over time by one dimension, of the stretches that begin within ``[start, end)``.
-
-    Args:
-        database: The records.
-        environment: Key of the environment.
-        dimension: What they are told apart by.
-        start: From when, aware; with ``hours`` the hour around it counts as well.
-        end: Up to when, aware.
-        hours: Read hours where they are summed up, and minutes only after the last one of them.
-        narrow: Only sessions with these values.
-
-    Raises:
-        RecordsError: The database could not be used.
-    """
-    a, s = activity, activity_samples
-    samples: dict[datetime, int] = {}
-    sessions: dict[tuple[datetime, Any], int] = {}
-    with database.reading() as connection:
-        for step, first, last in _parts(connection, environment, start, end, hours=hours):
-            looks = select(s.c.bucket, s.c.samples).where(*_within(s, environment, step, first, last))
-            samples |= {row.bucket: row.samples for row in connection.execute(looks)}
-            name = a.c[dimension]
-            seen = (
-                select(a.c.bucket, name.label("name"), func.sum(a.c.sessions).label("seen"))
-                .where(*_within(a, environment, step, first, last), *_only(narrow))
-                .group_by(a.c.bucket, name)
-            )
-            sessions |= {(row.bucket, row.name): int(row.seen) for row in connection.execute(seen)}
-        ends = []
-        for step in (MINUTE, HOUR):
-            kept = select(func.min(s.c.bucket), func.max(s.c.bucket)).where(
-                s.c.environment == environment, s.c.step == step
-            )
-            ends += [moment for moment in connection.execute(kept).one() if moment is not None]
-    return Load(samples, sessions, max(ends, default=None), min(ends, default=None))
-
-
-def read_groups(
-    database: Database,
-    environment: str,
-    start: datetime,
-    end: datetime,
-    *,
-    hours: bool = False,
-    narrow: Mapping[Dimension, Any] | None = None,
-) -> dict[Group, int]:
-    """Sessions by all dimensions together, summed over a span; arguments as for :func:`read_load`.
-
-    Raises:
-        RecordsError: The database could not be used.
-    """
-    a = activity
-    found: dict[Group, int] = {}
-    by = (a.c.wait, a.c.query_id, a.c.user, a.c.client)
-    with database.reading() as connection:
-        for step, first, last in _parts(connection, environment, start, end, hours=hours):
-            query = (
-                select(*by, func.sum(a.c.sessions))
-                .where(*_within(a, environment, step, first, last), *_only(narrow))
-                .group_by(*by)
-            )
-            for wait, query_id, user, client, seen in connection.execute(query):
-                group = Group(wait, query_id, user, client)
-                found[group] = found.get(group, 0) + int(seen)
-    return found
-
-
-def list_blocking(
-    database: Database, environment: str, start: datetime, end: datetime, limit: int = 500
-) -> list[Blocking]:
-    """The moments of blocking within ``[start, end]``, the newest first, without their sessions.
-
-    Raises:
-        RecordsError: The database could not be used.
-    """
-    t = activity_blocking
-    query = (
-        select(t.c.taken_at, t.c.waiting, t.c.root)
-        .where(t.c.environment == environment, t.c.taken_at >= start, t.c.taken_at <= end)
-        .order_by(t.c.taken_at.desc())
-        .limit(limit)
-    )
-    with database.reading() as connection:
-        return [Blocking(row.taken_at, row.waiting, row.root) for row in connection.execute(query)]
-
-
-def read_blocking(database: Database, environment: str, moment: datetime) -> Blocking | None:
-    """The newest moment of blocking that is not after ``moment``; ``None`` where there is none.
-
-    Raises:
-        RecordsError: The database could not be used.
-    """
-    t = activity_blocking
-    query = (
-        select(t).where(t.c.environment == environment, t.c.taken_at <= moment).order_by(t.c.taken_at.desc()).limit(1)
-    )
-    with database.reading() as connection:
-        row = connection.execute(query).one_or_none()
-    return Blocking(row.taken_at, row.waiting, row.root, row.sessions) if row is not None else None
-
-
-def _start(moment: datetime, step: int) -> datetime:
+def start_of(moment: datetime, step: int) -> datetime:
+    """Start of the stretch of ``step`` seconds that a moment is in, aware UTC."""
     return datetime.fromtimestamp(moment.timestamp() // step * step, UTC)
 
 
-def _within(table: Any, environment: str, step: int, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
+def within(table: Any, environment: str, step: int, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
+    """The rows of a table of stretches that begin within ``[start, end)``."""
     c = table.c
     return [c.environment == environment, c.step == step, c.bucket >= start, c.bucket < end]
 
 
-def _only(narrow: Mapping[Dimension, Any] | None) -> Iterable[ColumnElement[bool]]:
-    return [activity.c[name] == value for name, value in (narrow or {}).items()]
-
-
-def _summed_until(connection: Connection, environment: str) -> datetime | None:
+def summed_until(connection: Connection, environment: str) -> datetime | None:
     """End of the last hour that is summed up; ``None`` where none is."""
     s = activity_samples
     query = select(func.max(s.c.bucket)).where(s.c.environment == environment, s.c.step == HOUR)
     last: datetime | None = connection.execute(query).scalar_one_or_none()
     return last + timedelta(seconds=HOUR) if last is not None else None
-
-
-def _parts(
-    connection: Connection, environment: str, start: datetime, end: datetime, *, hours: bool
-) -> list[tuple[int, datetime, datetime]]:
-    """Which stretches answer for a span: their seconds, and from when to when they begin."""
-    until = _summed_until(connection, environment) if hours else None
-    if until is None:
-        return [(MINUTE, start, end)]
-    first = _start(start, HOUR)
-    parts = [(HOUR, first, min(end, until))]
-    if end > until:
-        parts.append((MINUTE, max(first, until), end))
-    return parts
 
 
 def _dialect(connection: Connection) -> Any:
@@ -374,7 +203,7 @@ def _dialect(connection: Connection) -> Any:
 def _read(connection: Connection, environment: str, step: int, start: datetime, end: datetime) -> dict[Group, int]:
     a = activity
     by = (a.c.wait, a.c.query_id, a.c.user, a.c.client)
-    query = select(*by, func.sum(a.c.sessions)).where(*_within(a, environment, step, start, end)).group_by(*by)
+    query = select(*by, func.sum(a.c.sessions)).where(*within(a, environment, step, start, end)).group_by(*by)
     return {Group(*row[:4]): int(row[4]) for row in connection.execute(query)}
 
 
@@ -416,16 +245,16 @@ def _add(connection: Connection, environment: str, one: Stretch) -> None:
 def _sum_up(connection: Connection, environment: str, written: Sequence[datetime], now: datetime) -> None:
     """Make hours of the minutes of each hour that is over, and anew of one that was added to."""
     s = activity_samples
-    until = _summed_until(connection, environment)
-    this_hour = _start(now, HOUR)
+    until = summed_until(connection, environment)
+    this_hour = start_of(now, HOUR)
     new = select(s.c.bucket).where(s.c.environment == environment, s.c.step == MINUTE, s.c.bucket < this_hour)
     if until is not None:
         new = new.where(s.c.bucket >= until)
-    found = {_start(moment, HOUR) for moment in connection.execute(new).scalars()}
-    found |= {hour for hour in (_start(moment, HOUR) for moment in written) if hour < this_hour}
+    found = {start_of(moment, HOUR) for moment in connection.execute(new).scalars()}
+    found |= {hour for hour in (start_of(moment, HOUR) for moment in written) if hour < this_hour}
     for hour in sorted(found):
         after = hour + timedelta(seconds=HOUR)
-        looks = select(func.sum(s.c.samples)).where(*_within(s, environment, MINUTE, hour, after))
+        looks = select(func.sum(s.c.samples)).where(*within(s, environment, MINUTE, hour, after))
         samples = int(connection.execute(looks).scalar_one() or 0)
         _write(connection, environment, HOUR, hour, samples, _read(connection, environment, MINUTE, hour, after))
 
@@ -449,7 +278,7 @@ def _forget(connection: Connection, environment: str, now: datetime, keep: timed
     for table in (activity, activity_samples):
         c = table.c
         for step, age in ((MINUTE, min(keep, MINUTES_KEPT)), (HOUR, keep)):
-            old = _start(now - age, step)
+            old = start_of(now - age, step)
             connection.execute(delete(table).where(c.environment == environment, c.step == step, c.bucket < old))
     b = activity_blocking
     connection.execute(delete(b).where(b.c.environment == environment, b.c.taken_at < now - keep))

@@ -5,7 +5,8 @@ the viewer's zone as it is at the window's end (Plotly knows no zones); :func:`s
 back into UTC. A value that is missing stays a gap. Foreign text (names, events) is cleaned here.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -128,6 +129,9 @@ def stacked(
     window: Window,
     names: Mapping[str, str] | None = None,
     colours: Mapping[str, str] | None = None,
+    thresholds: Sequence[Threshold] = (),
+    legend: int = LEGEND_LIMIT,
+    held: bool = False,
     events: Sequence[Event] | None = (),
     tz: tzinfo = UTC,
     height: int = 260,
@@ -135,25 +139,43 @@ def stacked(
 ) -> go.Figure:
     """Parts of a whole over time, one on top of the other; arguments as for :func:`timeseries`.
 
+    Thresholds are set against the whole. With up to ``legend`` parts the chart has a legend of its own, which makes it
+    higher by the lines that it takes: colours of areas cannot be told from a table. Where values are ``held`` each
+    holds up to the next time, as an average over a stretch does.
+
     Where every part is missing the chart is blanked and says "no data"; a part that alone is missing counts as zero.
     """
     clock = Clock(window, tz)
     labels = _labels(frame, names)
     chosen = _colours(frame, labels, colours, theme)
     values = frame.to_numpy(np.float64, copy=False)
-    axis = axes.linear(np.nansum(values, axis=1), (), unit)
+    axis = axes.linear(np.nansum(values, axis=1), thresholds, unit)
     times = axes.milliseconds(frame.index)
+    if held and len(times) > 1:  # the last one has its own length too
+        times = np.append(times, 2 * times[-1] - times[-2])
+        values = np.vstack([values, values[-1:]])
     traces: list[dict[str, Any]] = []
     for place, column in enumerate(frame.columns):
         trace = _line(times, np.nan_to_num(values[:, place]), axis, clock)
-        line = {"color": chosen[column], "width": 0.75}
+        line = {"color": chosen[column], "width": 0.75, "shape": "hv" if held else "linear"}
         fill = {"stackgroup": "parts", "fillcolor": _faded(chosen[column]), "line": line}
         traces.append(trace | fill | {"name": for_plotly(labels[column])})
-    shapes = []
+    shapes, notes = axes.draw_levels(thresholds, axis, theme)
     for first, last in axes.spans(np.isnan(values).all(axis=1)):
-        ends = (times[max(0, first - 1)] + clock.shift, times[min(len(times) - 1, last + 1)] + clock.shift)
+        ends = (
+            times[max(0, first if held else first - 1)] + clock.shift,
+            times[min(len(times) - 1, last + 1)] + clock.shift,
+        )
         shapes.append(_blank(ends, theme))
-    return _over_time(traces, shapes, [], axis.look, clock, events, theme, height, len(frame.columns))
+    figure = _over_time(traces, shapes, notes, axis.look, clock, events, theme, height, len(frame.columns))
+    if LEGEND_LIMIT < len(frame.columns) <= legend:
+        more = _LEGEND_LINE * (_lines(labels.values()) - 1)
+        layout = figure.layout
+        layout.showlegend = True
+        layout.legend.traceorder = "normal"  # from the bottom upwards, as the parts are stacked
+        layout.margin.t += more
+        layout.height += more
+    return figure
 
 
 def heatmap(
@@ -374,6 +396,17 @@ def _over_time(
         layout["margin"] = {**margin, "t": margin["t"] + _REMARK_LINE}
         layout["legend"] = {**layout.get("legend", {}), "y": 1 + _REMARK_LINE / max(plot, 1)}
     return _figure(traces + drawn.traces, layout)
+
+
+# Pixels of a line of the legend, of a character in it, of what stands before each name, and of a narrow chart.
+_LEGEND_LINE, _LEGEND_CHARACTER, _LEGEND_MARK, _NARROW = 20, 6.3, 46, 950
+
+
+def _lines(names: Iterable[str]) -> int:
+    """How many lines a legend takes at most: Plotly gives each name the width of the longest one."""
+    names = [for_plotly(name) for name in names]
+    width = max(len(name) for name in names) * _LEGEND_CHARACTER + _LEGEND_MARK
+    return math.ceil(len(names) / max(int(_NARROW // width), 1))
 
 
 # Pixels of the line of remarks between the plot and the legend.

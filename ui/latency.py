@@ -222,6 +222,8 @@ def _ways(found: SlowOrFailing) -> None:
     with st.container(horizontal=True, gap="small"):
         menu.link("logs", words, params=visit.params(window))
         menu.link("logs", "Its warnings and errors", params={**visit.params(window), "q": "level:(warn OR error)"})
+        if visit.configured is not None and visit.configured.postgres is not None:
+            menu.link("database", "Database load at that moment", params={**visit.params(window), "part": "load"})
 
 
 def _figures(kind: Kind, found: SlowOrFailing) -> None:

@@ -6,7 +6,7 @@ is a gap. What is in memory is written once a minute, when the server fails, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from analysis.sql_text import shown
 from collectors import postgres_activity
 from collectors.errors import SourceError
 from collectors.postgres import Postgres
+from collectors.postgres_now import Lock, load_locks
 from collectors.postgres_sessions import Session, Sessions, load_sessions
 from collectors.registry import Sources
 from records.activity import (
@@ -28,13 +29,14 @@ from records.activity import (
     Group,
     Stretch,
     folded,
-    known_texts,
     minute_of,
     save_activity,
 )
+from records.activity_reading import known_texts
 from records.database import Database
 from records.leases import Lease
 from telemetry import logs
+from views.database_now import waits
 
 MOST_MINUTES = 15
 """Minutes that are held in memory while the records cannot be written; older ones are lost, which is a gap."""
@@ -54,8 +56,11 @@ BLOCKING_SLOWLY = timedelta(seconds=60)
 MOST_SESSIONS = 80
 """Sessions that are kept of one moment of blocking."""
 
+MOST_LOCKS = 300
+"""Locks that are kept of one."""
+
 TEXT_LENGTH = 500
-"""Characters that are kept of the statement of each."""
+"""Characters that are kept of the statement of each session."""
 
 log = logs.get_logger(__name__)
 
@@ -199,20 +204,18 @@ class ActivityMemory:
 
     def _look_at_blocking(self, postgres: Postgres, now: datetime) -> None:
         stays = self._rooted_at is not None and now - self._rooted_at > BLOCKING_STAYS
-        every = BLOCKING_SLOWLY if stays else BLOCKING_EVERY
-        if self._blocked_at is not None and now - self._blocked_at < every:
-            # A root that is another one is not waited for, but it takes a look to know.
+        if self._blocked_at is not None and now - self._blocked_at < (BLOCKING_SLOWLY if stays else BLOCKING_EVERY):
             return
         try:
-            kept = load_sessions(postgres)
+            sessions, locks = load_sessions(postgres), load_locks(postgres)
         except SourceError as error:
             log.info("blocking could not be looked at", environment=self._environment, cause=str(error))
             return
-        sessions = kept.value
-        found = snapshot(sessions, now) if kept.error is None else None
+        if sessions.error is not None or locks.error is not None:
+            return
+        found, roots = pictured(sessions.value, locks.value, now)
         if found is None:
             return
-        roots = tuple(node.pid for node in blocking(_blocked_by(sessions.rows)) if node.depth == 0)
         if roots != self._roots or self._blocked_at is None or now - self._blocked_at > 2 * BLOCKING_SLOWLY:
             self._roots, self._rooted_at = roots, now
         self._blocked_at = now
@@ -220,38 +223,50 @@ class ActivityMemory:
         del self._blocking[: -MOST_MINUTES * 6]
 
 
-def snapshot(sessions: Sessions, now: datetime) -> Blocking | None:
-    """A moment of blocking as it is kept: who waits and who is in the way; ``None`` where nobody waits.
+class Picture(msgspec.Struct, frozen=True):
+    """A moment of blocking, as it is kept.
 
-    Statements are kept without people's values. Of very many sessions those nearest to a root are kept.
+    Attributes:
+        sessions: Those that wait and those in their way, their statements without people's values.
+        locks: What they hold and want.
     """
-    nodes = blocking(_blocked_by(sessions.rows))
+
+    sessions: Sessions
+    locks: list[Lock]
+
+
+def pictured(sessions: Sessions, locks: Sequence[Lock], now: datetime) -> tuple[Blocking | None, tuple[int, ...]]:
+    """A moment of blocking as it is kept, and its roots; ``None`` where nobody waits.
+
+    Of very many sessions those nearest to a root are kept.
+    """
+    nodes = blocking(waits(sessions.rows))
     if not nodes:
-        return None
+        return None, ()
     rows = sessions.by_pid
-    nearest = sorted(nodes, key=lambda node: node.depth)[:MOST_SESSIONS]
-    kept = tuple(_masked(rows[node.pid]) for node in nearest if node.pid in rows)
+    nearest = [node.pid for node in sorted(nodes, key=lambda node: node.depth)[:MOST_SESSIONS]]
+    kept = tuple(_masked(rows[pid]) for pid in nearest if pid in rows)
+    theirs = [one for one in locks if one.pid is None or one.pid in nearest]
+    # What is waited for first: it is what the tree is drawn with.
+    theirs.sort(key=lambda one: one.granted)
     root = rows.get(nodes[0].pid)
     words = shown(root.query, literals=False)[:TEXT_LENGTH] if root is not None else "a prepared transaction"
+    picture = Picture(Sessions(sessions.as_of, kept), theirs[:MOST_LOCKS])
     waiting = sum(1 for node in nodes if node.blockers)
-    encoded = msgspec.json.encode(Sessions(sessions.as_of, kept)).decode()
-    return Blocking(now, waiting, words, encoded)
+    found = Blocking(now, waiting, words, msgspec.json.encode(picture).decode())
+    return found, tuple(node.pid for node in nodes if node.depth == 0)
 
 
-def opened(found: Blocking) -> Sessions:
-    """The sessions of a moment of blocking that was kept.
+def opened(found: Blocking) -> Picture:
+    """A moment of blocking that was kept.
 
     Raises:
         ValueError: It was kept in a form that this console does not know.
     """
     try:
-        return msgspec.json.decode(found.sessions, type=Sessions)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        return msgspec.json.decode(found.sessions, type=Picture)
+    except msgspec.MsgspecError as error:
         raise ValueError(f"this moment was kept in another form: {error}") from None
-
-
-def _blocked_by(sessions: Iterable[Session]) -> dict[int, list[int]]:
-    return {one.pid: one.blocked_by for one in sessions if one.blocked_by}
 
 
 def _masked(session: Session) -> Session:

@@ -18,12 +18,14 @@ from records.activity import (
     Group,
     Stretch,
     folded,
+    save_activity,
+)
+from records.activity_reading import (
     list_blocking,
     read_blocking,
     read_groups,
     read_load,
     read_texts,
-    save_activity,
 )
 from records.leases import LeaseLostError, take_lease
 from records.schema import activity, activity_samples

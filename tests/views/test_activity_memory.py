@@ -15,7 +15,17 @@ from collectors.errors import Denied, Unreachable
 from collectors.postgres_activity import sample
 from collectors.postgres_server import APPLICATION
 from collectors.registry import Sources
-from records.activity import NO_QUERY, Group, list_blocking, read_blocking, read_groups, read_load, read_texts
+from records.activity import (
+    NO_QUERY,
+    Group,
+)
+from records.activity_reading import (
+    list_blocking,
+    read_blocking,
+    read_groups,
+    read_load,
+    read_texts,
+)
 from records.database import Database, open_database
 from records.leases import Lease, LeaseLostError, take_lease
 from settings import Settings
@@ -25,6 +35,7 @@ from tests.support.looping import until
 from tests.support.postgresql import Server
 from tests.web.serving import ROOT
 from views.activity_memory import BLOCKING_EVERY, ActivityMemory, opened
+from views.database_now import seats, waits
 from worker import Worker
 
 pytestmark = pytest.mark.integration
@@ -174,18 +185,20 @@ def test_who_waited_for_whom_can_be_looked_at_later_and_holds_no_values(server, 
             memory.write(database, lease, NOON + MINUTE)
         holder.rollback()
         pid = holder.info.backend_pid
-    waits = {name for _, name in read_load(database, "test", "wait", NOON, NOON + MINUTE).sessions}
-    assert "Lock:transactionid" in waits
+    events = {name for _, name in read_load(database, "test", "wait", NOON, NOON + MINUTE).sessions}
+    assert "Lock:transactionid" in events
     moments = list_blocking(database, "test", NOON, NOON + MINUTE)
     assert [one.taken_at for one in moments] == [NOON + BLOCKING_EVERY, NOON]
     assert [one.waiting for one in moments] == [2, 2]
     assert moments[0].root == "UPDATE held SET owner = … WHERE id = …"
     found = opened(read_blocking(database, "test", NOON))
-    assert {one.application for one in found.rows} == {"holder", "api"}
-    root = found.by_pid[pid]
-    assert root.state == "idle in transaction"
-    assert all("secret" not in one.query for one in found.rows)
-    assert sorted(len(one.blocked_by) > 0 for one in found.rows) == [False, True, True]
+    rows = found.sessions.rows
+    assert {one.application for one in rows} == {"holder", "api"}
+    assert found.sessions.by_pid[pid].state == "idle in transaction"
+    assert all("secret" not in one.query for one in rows)
+    tree = seats(found.sessions, waits(rows), found.locks, ())
+    assert [seat.node.depth for seat in tree] == [0, 1, 2]
+    assert (tree[0].session.pid, tree[0].holds, tree[1].wants) == (pid, ("a row of held",), "a row of held")
 
 
 def test_when_one_worker_takes_over_from_another_no_sample_is_lost_or_doubled(server, sources, database, lease):

@@ -1,0 +1,463 @@
+"""The load of the database over time: who was active, and what they ran or waited for.
+
+All of it is read from the records, where the worker keeps its samples, so it can be seen while the database is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from analysis import activity
+from analysis.events import Event
+from collectors.cache import Kept
+from collectors.errors import SourceError, TimedOut, Unreachable
+from collectors.registry import Sources
+from collectors.span import Span
+from records.activity import HOUR, MINUTE, MINUTES_KEPT, NO_QUERY, OTHER, OTHER_QUERY, Blocking, Dimension, Group
+from records.activity_reading import Load, list_blocking, read_blocking, read_groups, read_load, read_texts
+from records.database import Database
+from records.errors import RecordsError
+from views.activity_memory import opened
+from views.database_now import Now, seats, waits
+from views.events import events_or_none
+from views.parallel import side_by_side
+
+T = TypeVar("T")
+
+BY: Mapping[str, tuple[Dimension, str]] = {
+    "wait": ("wait", "wait event"),
+    "query": ("query_id", "query"),
+    "user": ("user", "user"),
+    "client": ("client", "client"),
+}
+"""Name in the address → dimension, and how it is called."""
+
+MOST_SHOWN = 9
+"""How many values of a dimension a chart tells apart."""
+
+LATE = timedelta(minutes=3)
+"""How old the newest samples may be before it is said that they stopped: they are written once a minute."""
+
+PROCESSORS_TTL = 300.0
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Narrow = Mapping[str, str]
+"""What the page is narrowed to: name of :data:`BY` → value, as in the address."""
+
+
+@dataclass(frozen=True)
+class Processors:
+    """How many processors the server's machine has.
+
+    Attributes:
+        count: How many; ``None`` where that is not known.
+        told: Who says so, or why nobody does; a sentence.
+    """
+
+    count: int | None
+    told: str
+
+
+@dataclass(frozen=True)
+class OverTime:
+    """Load over time by one dimension.
+
+    Attributes:
+        by: Name of the dimension, as in the address.
+        frame: Average active sessions; columns as text, the largest first, the rest as ``other``; as
+            :func:`analysis.activity.over_time`, cut where the newest samples are.
+        names: Column → how it is called.
+        processors: What it is set against.
+        events: What happened meanwhile.
+        step: Seconds between two rows.
+        newest: End of the newest stretch that is kept at all; ``None`` where none is.
+        oldest: Start of the oldest one.
+        unknown: Why there are no samples; empty where there are.
+    """
+
+    by: str
+    frame: pd.DataFrame
+    names: Mapping[str, str]
+    processors: Processors
+    events: tuple[Event, ...]
+    step: int
+    newest: datetime | None
+    oldest: datetime | None
+    unknown: str
+
+    @property
+    def total(self) -> pd.Series:
+        """All active sessions over time."""
+        return activity.total(self.frame)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the load of a span is made of.
+
+    Attributes:
+        shares: Name of the dimension → ``name``, ``load``, ``share`` and ``key`` (as in the address; empty for the
+            rest), the largest first; of queries also ``id``.
+        looks: How often it was looked within the span.
+        unknown: Why there is nothing; empty where there is.
+    """
+
+    shares: Mapping[str, pd.DataFrame]
+    looks: float
+    unknown: str
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Past moments of blocking.
+
+    Attributes:
+        found: They, the newest first, without their sessions.
+        looks: How often it was looked within the span.
+    """
+
+    found: tuple[Blocking, ...]
+    looks: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the first row is made of.
+
+    Attributes:
+        over_time: Load by wait event.
+        heavy: The newest stretch with too much of it; ``None`` where there was none.
+        parts: What that stretch is made of, or the whole window.
+        worst: The moment of that stretch, or of the window, at which most sessions waited for others; ``None`` where
+            none is kept.
+        narrowed: Whether only a part of the load is looked at.
+        stopped: Since when there are no samples although there should be; ``None`` where they go on.
+        why: Why they stopped, as a sentence; may be empty.
+    """
+
+    over_time: OverTime
+    heavy: activity.Heavy | None
+    parts: Parts
+    worst: Blocking | None
+    narrowed: bool
+    stopped: datetime | None
+    why: str
+
+
+def load_over_time(
+    sources: Sources,
+    database: Database | None,
+    by: str,
+    narrow: Narrow,
+    span: Span,
+    *,
+    most: int = MOST_SHOWN,
+    enabled: bool = True,
+) -> Kept[OverTime]:
+    """Load over the window by one dimension.
+
+    Args:
+        sources: The environment's sources.
+        database: The records; ``None`` where they cannot be reached.
+        by: A key of :data:`BY`.
+        narrow: What it is narrowed to.
+        span: The window.
+        most: How many values are told apart.
+        enabled: Whether this console does background work, for the words where nothing is kept.
+
+    Raises:
+        SourceError: The records could not be read, or the environment has no database.
+    """
+    _ = sources.postgres  # without one there is nothing to tell
+    records = _records(database)
+    hours, step, start = _grain(span)
+    columns = _columns(narrow)
+
+    def read() -> Load:
+        return _told(lambda: read_load(
+            records, sources.environment, BY[by][0], start, span.end, hours=hours, narrow=columns
+        ))  # fmt: skip
+
+    found, processors, events = side_by_side(
+        read, partial(load_processors, sources), partial(events_or_none, sources, span)
+    )
+    sessions = {(moment, str(name)): seen for (moment, name), seen in found.sessions.items()}
+    whole = activity.over_time(found.samples, sessions, start, span.end, step)
+    frame = activity.top(_cut(whole, found.newest, step), most, _rest(by, whole.columns))
+    names = _names(records, sources.environment, by, frame.columns)
+    newest = found.newest + timedelta(seconds=MINUTE) if found.newest is not None else None
+    unknown = "" if bool(activity.total(frame).notna().any()) else _why_nothing(sources, found, span, enabled=enabled)
+    told = OverTime(by, frame, names, processors, events, step, newest, found.oldest, unknown)
+    return Kept(told, _as_of(newest, span))
+
+
+def load_parts(
+    sources: Sources, database: Database | None, narrow: Narrow, span: Span, *, enabled: bool = True
+) -> Kept[Parts]:
+    """What the load of the window is made of, by each dimension; arguments as for :func:`load_over_time`.
+
+    Raises:
+        SourceError: The records could not be read, or the environment has no database.
+    """
+    _ = sources.postgres
+    records = _records(database)
+    hours, _step, start = _grain(span)
+    return _parts(sources, records, narrow, start, span, hours=hours, enabled=enabled)
+
+
+def load_judged(
+    sources: Sources, database: Database | None, narrow: Narrow, span: Span, *, enabled: bool = True
+) -> Kept[Judged]:
+    """Is it too much, since when, and what is it; arguments as for :func:`load_over_time`.
+
+    Raises:
+        SourceError: The records could not be read, or the environment has no database.
+    """
+    # All events, for those of one class are summed up.
+    kept = load_over_time(sources, database, "wait", narrow, span, most=1000, enabled=enabled)
+    records, found = _records(database), kept.value
+    heavy = activity.heavy(found.frame, found.processors.count, found.step)
+    whole = span
+    if heavy is not None:
+        whole = Span(heavy.start, heavy.end or span.end, span.step, span.live and heavy.end is None)
+    hours, _, start = _grain(span)
+    start = max(start, heavy.start) if heavy is not None else start
+    parts = _parts(sources, records, narrow, start, whole, hours=hours, enabled=enabled).value
+    moments = _told(lambda: list_blocking(records, sources.environment, whole.start, whole.end))
+    worst = max(moments, key=lambda one: one.waiting, default=None)
+    stopped, why = None, ""
+    if found.newest is not None and span.live and datetime.now(UTC) - found.newest > LATE:
+        stopped, why = found.newest, why_not_sampled(sources, enabled=enabled)
+    return Kept(Judged(found, heavy, parts, worst, bool(narrow), stopped, why), kept.as_of)
+
+
+def load_moments(sources: Sources, database: Database | None, span: Span) -> Kept[Moments]:
+    """The moments of blocking within the window, the newest first.
+
+    Raises:
+        SourceError: The records could not be read, or the environment has no database.
+    """
+    _ = sources.postgres
+    records = _records(database)
+    hours, _, start = _grain(span)
+
+    def read() -> Moments:
+        looked = read_load(records, sources.environment, "user", start, span.end, hours=hours)
+        moments = list_blocking(records, sources.environment, span.start, span.end)
+        return Moments(tuple(moments), float(sum(looked.samples.values())))
+
+    return Kept(_told(read), datetime.now(UTC))
+
+
+def load_moment(sources: Sources, database: Database | None, moment: datetime) -> Kept[Now | None]:
+    """Who waited for whom at the newest kept moment that is not after ``moment``; ``None`` where none is kept.
+
+    Raises:
+        SourceError: The records could not be read, or the environment has no database.
+    """
+    postgres = sources.postgres
+    records = _records(database)
+    found = _told(lambda: read_blocking(records, sources.environment, moment))
+    if found is None:
+        return Kept(None, datetime.now(UTC))
+    try:
+        picture = opened(found)
+    except ValueError:  # written by another version of the console
+        return Kept(None, found.taken_at)
+    sessions = picture.sessions
+    tree = seats(sessions, waits(sessions.rows), picture.locks, ())
+    return Kept(Now(sessions, tree, postgres.settings.cpus), found.taken_at)
+
+
+def load_processors(sources: Sources) -> Processors:
+    """How many processors the server's machine has; never raises."""
+    settings = sources.postgres.settings
+    if settings.cpus is not None:
+        return Processors(settings.cpus, "The number of processors is postgres.cpus of the settings.")
+    unknown = "The number of processors is not known: set cpus of this source."
+    try:
+        prometheus = sources.prometheus
+        near = urlsplit(prometheus.settings.url).hostname in _LOOPBACK
+
+        def ask() -> dict[str, int]:
+            asked = prometheus.query('count by (instance) (node_cpu_seconds_total{mode="idle"})', datetime.now(UTC))
+            return {one.labels.get("instance", ""): round(one.value) for one in asked.samples if one.value > 0}
+
+        view = (sources.environment, "prometheus", "processors")
+        found = sources.cache.get(view, None, ask, ttl=PROCESSORS_TTL).value
+    except SourceError:
+        return Processors(None, unknown)
+    same = {
+        instance: count
+        for instance, count in found.items()
+        if _same_host(urlsplit(f"//{instance}").hostname or "", settings.host, near=near)
+    }
+    if len(same) != 1:
+        return Processors(None, unknown)
+    ((instance, count),) = same.items()
+    return Processors(count, f"The number of processors is that of node_exporter on {instance}.")
+
+
+def _same_host(instance: str, host: str, *, near: bool) -> bool:
+    """Whether an exporter is on the machine of the database. Loopback is, where Prometheus itself is asked there."""
+    if instance in _LOOPBACK:
+        return near and (host in _LOOPBACK or host.startswith("/"))
+    return instance == host.lower()
+
+
+def why_not_sampled(sources: Sources, *, enabled: bool) -> str:
+    """Why the worker takes no samples, as far as this console can tell; empty where it cannot."""
+    if not enabled:
+        return "This console does no background work: worker.enabled is off in its settings."
+    try:
+        kept = sources.postgres.server()
+        error, server = kept.error, kept.value
+    except SourceError as failed:
+        error, server = failed, None
+    if error is not None:
+        return f"{error.source} {error.what}. {error.hint}".strip()
+    if server is not None and not server.read_all_stats:
+        return f'The role {server.role} may not see what sessions do: GRANT pg_monitor TO "{server.role}";'
+    return ""
+
+
+def _why_nothing(sources: Sources, found: Load, span: Span, *, enabled: bool) -> str:
+    if found.newest is None or found.oldest is None:
+        cause = why_not_sampled(sources, enabled=enabled)
+        begins = "The worker writes its first samples a minute after it began."
+        return f"The sessions of this database have not been sampled yet. {cause or begins}"
+    if span.end <= found.oldest:
+        return f"No samples in this window: the oldest that are kept are of {found.oldest:%Y-%m-%d %H:%M} UTC."
+    return (
+        "No samples in this window: no console sampled the sessions then, or the server did not answer. The newest "
+        f"ones are of {found.newest:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _parts(
+    sources: Sources,
+    records: Database,
+    narrow: Narrow,
+    start: datetime,
+    span: Span,
+    *,
+    hours: bool,
+    enabled: bool,
+) -> Kept[Parts]:
+    environment, columns = sources.environment, _columns(narrow)
+    looked, groups = side_by_side(
+        lambda: _told(lambda: read_load(records, environment, "wait", start, span.end, hours=hours, narrow=columns)),
+        lambda: _told(lambda: read_groups(records, environment, start, span.end, hours=hours, narrow=columns)),
+    )
+    looks = float(sum(looked.samples.values()))
+    texts = _told(lambda: read_texts(records, environment, {group.query_id for group in groups}))
+    shares = {by: _shares(groups, by, looks, texts) for by in BY}
+    unknown = "" if looks else _why_nothing(sources, looked, span, enabled=enabled)
+    if looks and not groups:
+        unknown = "No session was active in this window."
+    return Kept(Parts(shares, looks, unknown), datetime.now(UTC))
+
+
+def _shares(groups: Mapping[Group, int], by: str, looks: float, texts: Mapping[int, str]) -> pd.DataFrame:
+    column = BY[by][0]
+    rows = pd.DataFrame(
+        {
+            "key": [getattr(group, column) for group in groups],
+            "sessions": [float(seen) for seen in groups.values()],
+        }
+    )
+    found = activity.shares(rows, "key", looks).rename(columns={"name": "key"})
+    found["name"] = [called(by, key, texts) for key in found["key"]]
+    found["key"] = ["" if _is_rest(by, key) else str(key) for key in found["key"]]
+    return found
+
+
+def called(by: str, key: Any, texts: Mapping[int, str]) -> str:
+    """How a value of a dimension is called."""
+    if by == "query":
+        number = int(key)
+        if number == NO_QUERY:
+            return "(no statement: background work, or compute_query_id is off)"
+        if number == OTHER_QUERY:
+            return "(other queries)"
+        text = " ".join(texts.get(number, "").split())
+        return text or f"(text not known) {number}"
+    return str(key) or ("(background work)" if by == "user" else "(no name)")
+
+
+def _is_rest(by: str, key: Any) -> bool:
+    if by == "query":
+        return int(key) == OTHER_QUERY
+    return key == OTHER or (by == "wait" and str(key).endswith(f":{OTHER}"))
+
+
+def _names(records: Database, environment: str, by: str, columns: Collection[str]) -> dict[str, str]:
+    shown = [name for name in columns if name != activity.OTHER]
+    texts: Mapping[int, str] = {}
+    if by == "query":
+        texts = _told(lambda: read_texts(records, environment, [int(name) for name in shown]))
+    names = {name: called(by, name, texts) for name in shown}
+    # Two statements may begin alike; lines of one chart need names of their own.
+    shortened = {name: _short(text) for name, text in names.items()} if by == "query" else names
+    twice = {text for text in shortened.values() if list(shortened.values()).count(text) > 1}
+    return {name: f"{text} [{name[-4:]}]" if text in twice else text for name, text in shortened.items()}
+
+
+def _short(text: str, limit: int = 50) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _rest(by: str, columns: Collection[str]) -> list[str]:
+    """Columns that are never told apart; waits of which only the class is known are."""
+    return [] if by == "wait" else [name for name in columns if _is_rest(by, name)]
+
+
+def _cut(frame: pd.DataFrame, newest: datetime | None, step: int) -> pd.DataFrame:
+    """Without the minutes at the end that are not written yet; a longer silence is a gap and stays."""
+    if newest is None:
+        return frame
+    last = pd.Timestamp(newest)
+    late = frame.index[-1] - last
+    if not pd.Timedelta(0) < late <= LATE + pd.Timedelta(seconds=step):
+        return frame
+    return frame.loc[:last]
+
+
+def _grain(span: Span) -> tuple[bool, int, datetime]:
+    """Whether hours are read, the seconds between two rows, and where the first row begins."""
+    hours = span.seconds > MINUTES_KEPT.total_seconds() or span.start < datetime.now(UTC) - MINUTES_KEPT
+    step = max(span.step, HOUR if hours else MINUTE)
+    step += -step % (HOUR if hours else MINUTE)
+    return hours, step, datetime.fromtimestamp(span.start.timestamp() // step * step, UTC)
+
+
+def _columns(narrow: Narrow) -> dict[Dimension, Any]:
+    return {BY[by][0]: int(value) if by == "query" else value for by, value in narrow.items()}
+
+
+def _as_of(newest: datetime | None, span: Span) -> datetime:
+    now = datetime.now(UTC)
+    return min(newest, now) if newest is not None and span.live else now
+
+
+def _records(database: Database | None) -> Database:
+    if database is None:
+        raise Unreachable("records", "", "cannot be reached", hint="The console's log says why.")
+    return database
+
+
+def _told(read: Callable[[], T]) -> T:
+    """What the records answer, or their error as that of a source."""
+    try:
+        return read()
+    except RecordsError as error:
+        kind = TimedOut if error.kind in {"timed-out", "locked"} else Unreachable
+        raise kind("records", "", f"could not be read: {error}", hint="The console's log says more.") from None
