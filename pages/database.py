@@ -6,24 +6,36 @@ from functools import partial
 import streamlit as st
 
 import access
-from collectors import advice, registry
+from collectors import advice, registry, settings_advice
 from collectors.cache import Kept
 from collectors.span import Span
 from ui import context, database, format
 from ui import database_load as load_parts
 from ui import database_moments as moments
 from ui import database_now as now_parts
+from ui import database_sessions as session_parts
 from ui import database_table as table_parts
 from ui import database_tables as tables_parts
+from ui import database_upkeep as upkeep_parts
+from ui import database_upkeep_facts as upkeep_facts
+from ui import statement as statement_parts
+from ui import statements as statements_parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
+from ui.series_panel import series_panel
 from views import (
     database_load,
     database_now,
     database_table,
     database_tables,
+    database_upkeep,
+    database_upkeep_findings,
     database_verdict,
+    statement_detail,
+    statements,
 )
+from views.database_settings import load_settings
+from views.series import load_series
 
 EVERY = 2
 """Seconds between two looks at the sessions."""
@@ -31,12 +43,15 @@ EVERY = 2
 EVERY_TABLES = 30
 """Seconds between two looks at tables and indexes: the answer about all of them is kept as long."""
 
+EVERY_UPKEEP = 10
+"""Seconds between two looks at housekeeping; running work is looked at as often as sessions."""
+
 
 def now(visit: context.Context) -> None:
     """Who waits for whom at this moment: verdict, figures, the tree, and the sessions with the opened one."""
     sources = registry.sources(visit.settings, visit.environment)
     identifiers = access.may(visit.viewer, access.Right.IDENTIFIERS)
-    who, pid = partial(database_verdict.who, value=format.value), now_parts.opened_pid()
+    who = partial(database_verdict.who, value=format.value)
 
     def load_told(_: Span) -> Kept[database_verdict.Told]:
         return database_verdict.load_told(sources, format.value)
@@ -44,29 +59,45 @@ def now(visit: context.Context) -> None:
     def load_now(_: Span) -> Kept[database_now.Now]:
         return database_now.load_now(sources)
 
+    def opened() -> None:
+        pid = session_parts.opened_pid()
+        panel(
+            "now-session",
+            lambda _: database_now.load_session(sources, pid),
+            partial(
+                session_parts.one_session, mend=database_verdict.ended, literals=identifiers, addresses=identifiers
+            ),
+            title=f"Session {pid}",
+            height=320,
+            empty=session_parts.why_gone,
+            every=EVERY,
+        )
+
+    now_parts.moment()
     panel("now-verdict", load_told, now_parts.verdict, height=64, border=False, every=EVERY)
     left, right = st.columns(2)
     with left:
-        panel("now-sessions", load_told, now_parts.session_figures, height=114, border=False, every=EVERY)
+        panel("now-sessions", load_told, now_parts.session_figures, height=230, border=False, every=EVERY)
     with right:
         panel(
             "now-connections",
             lambda _: database_verdict.load_told_connections(sources, format.value),
             now_parts.connection_figures,
-            height=114,
+            height=230,
             border=False,
             every=EVERY,
         )
-    panel(
-        "now-tree",
-        load_now,
-        partial(now_parts.tree, who=who, mend=database_verdict.mend, literals=identifiers),
-        title="Who waits for whom",
-        height=60,
-        empty=now_parts.why_no_tree,
-        about=now_parts.about_tree,
-        every=EVERY,
-    )
+    with session_parts.beside("tree", opened):
+        panel(
+            "now-tree",
+            load_now,
+            partial(session_parts.tree, who=who, mend=database_verdict.mend, literals=identifiers),
+            title="Who waits for whom",
+            height=60,
+            empty=session_parts.why_no_tree,
+            about=session_parts.about_tree,
+            every=EVERY,
+        )
     left, right = st.columns(2)
     with left:
         panel(
@@ -80,31 +111,17 @@ def now(visit: context.Context) -> None:
             title="Why it matters, and what mends it",
             height=220,
         )
-    only = now_parts.sessions_shown()
-    wide, side = st.columns([3, 2]) if pid is not None else (st.container(), None)
-    with wide:
+    only = session_parts.sessions_shown()
+    with session_parts.beside("table", opened):
         panel(
             "now-table",
             load_now,
-            partial(now_parts.sessions, only=only, literals=identifiers, addresses=identifiers),
+            partial(session_parts.sessions, only=only, literals=identifiers, addresses=identifiers),
             title="Sessions",
             height=320,
-            about=now_parts.about_sessions,
+            about=session_parts.about_sessions,
             every=EVERY,
         )
-    if side is not None and pid is not None:
-        with side:
-            panel(
-                "now-session",
-                lambda _: database_now.load_session(sources, pid),
-                partial(
-                    now_parts.one_session, mend=database_verdict.ended, literals=identifiers, addresses=identifiers
-                ),
-                title=f"Session {pid}",
-                height=320,
-                empty=now_parts.why_gone,
-                every=EVERY,
-            )
 
 
 def load(visit: context.Context) -> None:
@@ -159,6 +176,74 @@ def load(visit: context.Context) -> None:
         height=90,
         empty=moments.why_no_moments,
         about=moments.about_moments,
+    )
+
+
+def upkeep(visit: context.Context) -> None:
+    """Does PostgreSQL keep itself well: running work, replication, WAL and checkpoints, settings against advice."""
+    sources = registry.sources(visit.settings, visit.environment)
+    load_told = partial(database_upkeep_findings.load_told, sources, value=format.value, length=format.duration)
+    panel("upkeep-verdict", load_told, upkeep_parts.verdict, height=190, border=False, every=EVERY_UPKEEP)
+    panel(
+        "upkeep-findings",
+        load_told,
+        upkeep_parts.why_and_mend(advice.catalogue()),
+        title="What is wrong, why it matters, and what mends it",
+        height=80,
+        every=EVERY_UPKEEP,
+    )
+    panel(
+        "upkeep-running",
+        partial(database_upkeep.load_running, sources),
+        upkeep_parts.running,
+        title="Running work",
+        height=60,
+        empty=upkeep_parts.why_nothing_runs,
+        about=upkeep_parts.about_running,
+        every=EVERY,
+    )
+    panel(
+        "upkeep-replication",
+        load_told,
+        upkeep_parts.replication,
+        title="Replication and slots",
+        height=60,
+        empty=upkeep_parts.why_no_replication,
+        about=upkeep_parts.about_replication,
+        every=EVERY_UPKEEP,
+    )
+    panel(
+        "upkeep-facts",
+        load_told,
+        upkeep_facts.facts,
+        title="WAL, checkpoints, archive, autovacuum",
+        height=520,
+        about=upkeep_facts.about_facts,
+        every=EVERY_UPKEEP,
+    )
+    only = database_upkeep.own_database(sources)
+    left, right = st.columns(2)
+    with left:
+        deadlocks = partial(load_series, sources, "database_deadlocks", filters=only)
+        series_panel("upkeep-deadlocks", deadlocks, title="Deadlocks an hour")
+    with right:
+        temporary = partial(load_series, sources, "database_temp_bytes", filters=only)
+        series_panel("upkeep-temp", temporary, title="Temporary files written")
+    panel(
+        "upkeep-io", load_told, upkeep_facts.io, title="Who reads and writes", height=200, empty=upkeep_facts.why_no_io
+    )
+    try:
+        settings_advice.catalogue()
+    except settings_advice.SettingsAdviceError as error:
+        upkeep_facts.mistakes(str(error))
+        return
+    panel(
+        "upkeep-settings",
+        partial(load_settings, sources),
+        upkeep_facts.settings,
+        title="Settings against advice",
+        height=520,
+        about=upkeep_facts.about_settings,
     )
 
 
@@ -249,10 +334,73 @@ def tables(visit: context.Context) -> None:
         )
 
 
+def queries(visit: context.Context) -> None:
+    """Which statements take the time, which became slower and after which deploy; and one of them."""
+    sources, records = registry.sources(visit.settings, visit.environment), visit.records
+    literals = access.may(visit.viewer, access.Right.IDENTIFIERS)
+    query_id = statements_parts.opened()
+    if query_id is not None:
+        query(visit, query_id, literals=literals)
+        return
+
+    def load(span: Span) -> Kept[statements.Statements]:
+        earlier = context.current().earlier(span)
+        return statements.load_statements(sources, records, span, earlier, literals=literals)
+
+    def load_verdict(span: Span) -> Kept[statement_detail.Verdict]:
+        earlier = context.current().earlier(span)
+        return statement_detail.load_verdict(sources, records, span, earlier, literals=literals)
+
+    panel(
+        "queries-verdict", load_verdict, statements_parts.verdict, height=260, border=False,
+        empty=statements_parts.why_no_verdict, about=statements_parts.about_verdict,
+    )  # fmt: skip
+    panel(
+        "queries-load", load, statements_parts.load, title="Load by statement: sessions that run one at once",
+        height=300, empty=statements_parts.why_empty, about=statements_parts.about,
+    )  # fmt: skip
+    panel(
+        "queries-changed", load, statements_parts.changed, title="Slower, more often, or new", height=80,
+        empty=statements_parts.why_empty, about=statements_parts.about_changes,
+    )  # fmt: skip
+    if visit.window.compare:
+        panel(
+            "queries-moved", load, statements_parts.moved, title="What moved most", height=300,
+            empty=statements_parts.why_empty, about=statements_parts.about,
+        )  # fmt: skip
+    words = statements_parts.searched()
+    panel(
+        "queries-table", load, partial(statements_parts.table, words=words), title="Statements", height=420,
+        empty=statements_parts.why_empty, about=statements_parts.about,
+    )  # fmt: skip
+
+
+def query(visit: context.Context, query_id: int, *, literals: bool) -> None:
+    """One statement: what it is, its history, and its plan."""
+    sources, records = registry.sources(visit.settings, visit.environment), visit.records
+    load = partial(statement_detail.load_history, sources, records, query_id=query_id, literals=literals)
+    statement_parts.back()
+    panel("query-told", load, statement_parts.told, height=360, border=False)
+    panel(
+        "query-plan",
+        lambda _: statement_detail.load_plan(sources, records, query_id),
+        partial(statement_parts.drawn_plan, advice=advice.catalogue()),
+        title="How the database would run it now",
+        height=260,
+        about=statement_parts.about_plan,
+    )
+    panel(
+        "query-history", load, statement_parts.history, title="Over the window", height=460,
+        about=statement_parts.about_history,
+    )  # fmt: skip
+
+
 PARTS: dict[str, tuple[str, Callable[[context.Context], None]]] = {
     "now": ("Now", now),
     "load": ("Load", load),
+    "queries": ("Queries", queries),
     "tables": ("Tables & indexes", tables),
+    "upkeep": ("Housekeeping", upkeep),
 }
 """Name in the address → title and what draws it."""
 

@@ -298,13 +298,13 @@ def load_pool(sources: Sources) -> Kept[Pool | None]:
     return Kept(pool, kept.as_of, kept.error)
 
 
-def load_session(sources: Sources, pid: int) -> Kept[Opened]:
-    """One session with its locks.
+def load_session(sources: Sources, pid: int | None) -> Kept[Opened]:
+    """One session with its locks; nothing of it where ``pid`` is none or nobody's.
 
     Raises:
         SourceError: It could not be asked, and no good answer is kept.
     """
-    now, locks = side_by_side(partial(load_now, sources), partial(load_session_locks, sources.postgres, pid))
-    session = now.value.sessions.by_pid.get(pid)
+    now, locks = side_by_side(partial(load_now, sources), partial(load_session_locks, sources.postgres, pid or 0))
+    session = now.value.sessions.by_pid.get(pid or 0)
     seat = next((one for one in now.value.seats if one.node.pid == pid), None)
     return oldest([now, locks], Opened(session, seat, locks.value))

@@ -127,13 +127,13 @@ def judged(now: Now, value: Words) -> list[Diagnosis]:
         idle = session.since(session.state_change) or 0.0
         if idle >= LONG_IDLE and session.pid not in roots:
             text = f"{named(session, value)} keeps its locks and what is dead since its transaction began"
-            found.append(Diagnosis("idle-in-transaction", "risk", str(session.pid), text, ended(session)))
+            found.append(Diagnosis("idle-in-transaction", "risk", f"pid {session.pid}", text, ended(session)))
     oldest = now.oldest
     if oldest is not None and oldest.state not in IDLE_IN_TRANSACTION and oldest.pid not in roots:
         age = oldest.since(oldest.xact_start) or 0.0
         if age >= LONG_TRANSACTION:
             text = f"{called(oldest)} is in a transaction for {value(age, 's')}"
-            found.append(Diagnosis("long-transaction", "risk", str(oldest.pid), text, ended(oldest)))
+            found.append(Diagnosis("long-transaction", "risk", f"pid {oldest.pid}", text, ended(oldest)))
     working = [one for one in now.active if not one.waiting.startswith(("Lock/", "Client/"))]
     if now.cpus is not None and len(working) > BUSY * now.cpus:
         text = f"{len(working)} statements run at once on {now.cpus} processor{'s' if now.cpus > 1 else ''}"
@@ -148,7 +148,7 @@ def _root(now: Now, seat: Seat, value: Words) -> Diagnosis | None:
         names = " and ".join(f"pid {one.node.pid}" for one in members[:3])
         text = f"{names}{' and others' if len(members) > 3 else ''} wait for each other: a deadlock"
         help_ = "The server ends one of them by itself after deadlock_timeout; its log then tells both statements."
-        return Diagnosis("deadlock-now", "risk", str(node.pid), text, help_)
+        return Diagnosis("deadlock-now", "risk", f"pid {node.pid}", text, help_)
     waited = max((one.node.waited or 0.0 for one in _below(now.seats, seat)), default=0.0)
     if node.behind == 1 and waited < SHORT_WAIT:
         return None
@@ -159,7 +159,8 @@ def _root(now: Now, seat: Seat, value: Words) -> Diagnosis | None:
     text = f"{many}{'' if node.behind > 1 else for_how_long} for {who(seat, value)}{holds}"
     text += for_how_long if node.behind > 1 else ""
     key = "prepared-blocks" if node.pid == PREPARED else "blocking"
-    return Diagnosis(key, status, str(node.pid), text, mend(seat))
+    subject = "no session" if node.pid == PREPARED else called(seat.session) if seat.session else f"pid {node.pid}"
+    return Diagnosis(key, status, subject, text, mend(seat))
 
 
 def _below(seats: Sequence[Seat], root: Seat) -> list[Seat]:

@@ -1,7 +1,9 @@
 """What the database's view says of this moment, on PostgreSQL 15 and 18 with real locks."""
 
+import socket
 import threading
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -11,6 +13,7 @@ from collectors import registry
 from collectors.cache import Kept
 from collectors.errors import Denied, NotConfigured, Overloaded, Unreachable
 from collectors.postgres_server import APPLICATION
+from collectors.span import Span
 from settings import Environment, Limits, Settings
 from tests.support import postgresql
 from tests.support.looping import until
@@ -18,6 +21,8 @@ from ui import format
 from views import database_now
 from views.database_now import load_connections, load_now, load_session
 from views.database_verdict import load_told, load_told_connections
+from views.overview import load_verdict
+from views.sources import load_reports
 
 pytestmark = pytest.mark.integration
 
@@ -314,3 +319,58 @@ def test_without_a_database_nothing_is_said_of_it(sources_of):
     sources = registry.build(Settings(environments={"test": Environment()}), "test")
     with pytest.raises(NotConfigured):
         load_told(sources, format.value)
+
+
+def overview(sources):
+    now = datetime.now(UTC)
+    span = Span.of(now - timedelta(minutes=15), now, 60)
+    return load_verdict(sources, span, format.value, lambda moment: f"{moment:%H:%M}").value
+
+
+def test_overview_names_the_session_that_keeps_others_waiting_and_since_when(stage, sources_of):
+    sources = sources_of()
+    assert [one for one in overview(sources).findings if one.subject == "database"] == []
+    root = stage("root", "LOCK TABLE memories")
+    for number in range(5):
+        stage(f"waiter {number}", waits="SELECT count(*) FROM memories")
+    tree(sources, *(f"waiter {number}" for number in range(5)))
+    verdict = overview(sources)
+    (found,) = [one for one in verdict.findings if one.subject == "database"]
+    assert found.status == "broken"
+    assert found.text.startswith(
+        f"Database: 5 sessions wait for pid {root.info.backend_pid} (root, idle in transaction"
+    )
+    assert "which holds ACCESS EXCLUSIVE on memories" in found.text
+    assert found.since is not None
+    assert verdict.status == "broken"
+
+
+def test_overview_waits_for_no_database_that_hangs_and_says_nothing_of_one_that_is_not_configured(sources_of):
+    with socket.socket() as hanging:
+        hanging.bind(("127.0.0.1", 0))
+        hanging.listen()
+        verdict = overview(sources_of(port=hanging.getsockname()[1], deadline=4))
+        assert verdict.database is None
+        assert "postgres has not answered within 1.5 s" in [one.text for one in verdict.findings]
+    bare = registry.build(Settings(environments={"test": Environment()}), "test")
+    assert "postgres" not in {error.source for error in overview(bare).failures}
+
+
+def test_doctor_tells_what_the_database_lacks_and_what_brings_it(server, sources_of):
+    def report(**keys):
+        return next(one for one in load_reports(sources_of(**keys)).value if one.name == "postgres")
+
+    lacks = {lack.text.partition(":")[0]: lack.mend for lack in report(user="plain", database="postgres").lacks}
+    assert lacks == {
+        "The role plain is not a member of pg_monitor": 'GRANT pg_monitor TO "plain";',
+        "The database postgres has no extension pg_stat_statements": (
+            "CREATE EXTENSION pg_stat_statements; in the database postgres"
+        ),
+        "The database postgres has no extension pgstattuple": (
+            "CREATE EXTENSION pgstattuple; in the database postgres"
+        ),
+        "track_io_timing is off": "ALTER SYSTEM SET track_io_timing = on; SELECT pg_reload_conf();",
+    }
+    server.run("CREATE EXTENSION pgstattuple", "synaptic")
+    server.run("ALTER ROLE console SET track_io_timing = on")
+    assert (report().status, report().lacks) == ("ok", ())
