@@ -153,9 +153,16 @@ def test_postgresql_is_given_the_roles_that_services_sign_in_with(postgresql, se
     with psycopg.connect(**{**told, "host": "127.0.0.1", "port": postgresql.port}) as connection:
         connection.execute("CREATE TABLE mine (id integer)")
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
-        assert ("pg_stat_statements",) in extensions
+        assert {("pg_stat_statements",), ("pgstattuple",)} <= set(extensions)
         ordinary = "SELECT count(*) FROM pg_roles WHERE rolname IN ('synaptic', 'postgres_exporter') AND NOT rolsuper"
         assert connection.execute(ordinary).fetchone() == (2,)
+        connection.commit()
+    password = (tmp_path / "console-password").read_text()
+    told |= {"host": "127.0.0.1", "port": postgresql.port, "user": "console", "password": password}
+    with psycopg.connect(**told) as connection:
+        # Tables that are made afterwards as well: plans need it.
+        assert connection.execute("EXPLAIN SELECT * FROM mine").fetchall()
+        assert connection.execute("SELECT table_len FROM pgstattuple_approx('mine')").fetchone() == (0,)
 
 
 def test_the_console_accepts_its_settings_and_they_name_what_runs(services, tmp_path):
