@@ -192,7 +192,8 @@ def missing(
 ) -> Diagnosis | None:
     """What is to be said about an index that the service needs; ``None`` where it is there, or its table is not.
 
-    An index under another name with the same definition counts.
+    An index under another name with the same definition counts. While the definition of one of the table's indexes is
+    not known nothing is said.
 
     Args:
         names: Its names; one of them is enough.
@@ -213,7 +214,7 @@ def missing(
         one for one in indexes
         if one.table == own.name and (one.short_name in names or _canonical(one.definition).endswith(wanted))
     ]  # fmt: skip
-    if any(one.is_valid for one in found):
+    if any(one.is_valid for one in found) or any(one.table == own.name and not one.definition for one in indexes):
         return None
     if any(one.building for one in indexes if one.table == own.name or one in found):
         return Diagnosis("index-missing", "risk", own.name, f"Index {names[0]} of {own.name} is being built.", "")

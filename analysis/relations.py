@@ -128,7 +128,7 @@ class Index(msgspec.Struct, frozen=True):
         is_ready: Whether writes keep it up to date.
         building: Whether it is being built.
         method: ``btree``, ``gin``, …
-        definition: The statement that makes it.
+        definition: The statement that makes it; empty where its table is locked against everybody.
         keys: Column, operator class, collation and order of each key; equal texts are equal keys.
         included: Columns that are only carried along.
         expressions: Equal for equal expressions; empty for none.

@@ -98,7 +98,7 @@ def diagnose(
 
     Args:
         figures: The database as a whole.
-        oldest: The tables that are farthest behind, the oldest first.
+        oldest: The tables that are farthest behind, measured by their own limit.
         holders: Who holds back the horizon, the oldest first; ``None`` where that is not known.
         used: Transaction ids used a second; ``None`` where not known.
     """
@@ -163,7 +163,7 @@ def _past(figures: Figures, past: Sequence[Frozen], holders: Sequence[Holder], o
     if not past:
         return []
     # What the service owns is told first; the catalogue is as old as it where somebody holds all back.
-    ordered = sorted(past, key=lambda one: (one.name.startswith("pg_catalog."), -one.xid_age))
+    ordered = sorted(past, key=lambda one: (one.name.startswith(("pg_catalog.", "information_schema.")), -one.xid_age))
     first = ordered[0]
     limit = limit_of(first.options, figures)
     others = len({one.name for one in past} - {first.name})

@@ -38,7 +38,8 @@ SELECT
     -- NULL for who may not see what others build.
     coalesce(c.oid IN (SELECT index_relid FROM building), false) AS building,
     a.amname::text AS method,
-    pg_get_indexdef(c.oid) AS definition,
+    -- To write it PostgreSQL opens the table, and would wait.
+    CASE WHEN i.indrelid IN (SELECT relation FROM locked) THEN '' ELSE pg_get_indexdef(c.oid) END AS definition,
     -- Column, operator class, collation and order of each key: equal lists are equal keys.
     ARRAY(
         SELECT concat_ws('/', i.indkey[k], i.indclass[k], i.indcollation[k], i.indoption[k])
