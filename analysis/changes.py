@@ -167,3 +167,22 @@ def switches(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], label: st
         name = one.get(label, "")
         found += [(values.index[int(row)].to_pydatetime(), name, bool(values.iloc[int(row)])) for row in rows]
     return sorted(found)
+
+
+def increases(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], label: str) -> list[tuple[datetime, str]]:
+    """Moments at which a counter was larger than at the sample before.
+
+    Args:
+        frame: Counters, NaN where there is no sample; one that begins anew at 0 has not grown.
+        labels: Of each column, at least ``label``.
+        label: The label with the name of the thing.
+
+    Returns:
+        When and which, oldest first.
+    """
+    found: list[tuple[datetime, str]] = []
+    for place, one in enumerate(labels):
+        values = frame.iloc[:, place].dropna()
+        rows = np.flatnonzero(values.diff().fillna(0.0).to_numpy() > 0.0)
+        found += [(values.index[int(row)].to_pydatetime(), one.get(label, "")) for row in rows]
+    return sorted(found)

@@ -7,6 +7,7 @@ at the keys in :mod:`collectors.redis_keys`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from redis.exceptions import ResponseError
@@ -47,12 +48,14 @@ class Redis:
 
     Attributes:
         source: Its connections, with name, address and guard.
+        known: What it told last, and when; ``None`` before its first answer.
     """
 
     def __init__(self, environment: str, settings: RedisSettings, cache: AnswerCache) -> None:
         self.environment = environment
         self.settings = settings
         self.source = RedisServer(environment, settings)
+        self.known: tuple[Info, datetime] | None = None
         self._cache = cache
 
     def info(self) -> Kept[Info]:
@@ -61,7 +64,13 @@ class Redis:
         Raises:
             SourceError: No usable answer, and none young enough is kept.
         """
-        return self._kept("info", lambda: self._read(redis_info.info, "INFO", "all"))
+
+        def load() -> Info:
+            found = self._read(redis_info.info, "INFO", "all")
+            self.known = (found, datetime.now(UTC))
+            return found
+
+        return self._kept("info", load)
 
     def sample(self) -> tuple[Info, dict[str, Histogram]]:
         """What the server tells about itself and how long its commands took, now, in one question.
@@ -78,6 +87,7 @@ class Redis:
             if isinstance(told, ResponseError):
                 raise self.source.named(commands[0], told)
         found = self._decoded(redis_info.info, told)
+        self.known = (found, datetime.now(UTC))
         return found, {} if isinstance(times, ResponseError) else self._decoded(redis_info.histograms, times)
 
     def latest(self) -> Kept[tuple[Info, dict[str, Histogram]]]:

@@ -79,6 +79,11 @@ class Sources:
         """Its database; ``None`` where none is configured."""
         return self._postgres
 
+    @property
+    def store(self) -> Redis | None:
+        """The server of its cache; ``None`` where none is configured."""
+        return self._redis
+
     def configured(self) -> list[Any]:
         """The collectors that exist."""
         each = (self._synaptic, self._prometheus, self._alertmanager, self._elasticsearch, self._postgres, self._redis)

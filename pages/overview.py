@@ -11,6 +11,7 @@ from ui import overview as parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
+from views.cache_history import Memory
 from views.events import load_events
 from views.overview import FIGURES, load_figure, load_verdict
 from views.series import load_series
@@ -22,10 +23,11 @@ def show(visit: context.Context) -> None:
     signals = catalogue()
     series = partial(partial, load_series, sources)
     clock = partial(format.timestamp, zone=visit.tz)
+    memory = Memory(visit.records, visit.settings.worker.interval, visit.settings.worker.enabled)
 
     panel(
         "verdict",
-        lambda span: load_verdict(sources, span, format.value, clock),
+        lambda span: load_verdict(sources, span, format.value, clock, memory),
         parts.verdict,
         height=96,
         border=False,

@@ -333,8 +333,8 @@ def _between(found: Estimate | None, unit: str) -> str:
     """An estimate with its bounds; the value alone where it is certain."""
     if found is None:
         return format.UNKNOWN
-    value = format.value(found.value, unit)
-    low, high = (format.value(bound, unit) for bound in (found.low, found.high))
+    whole = round if unit == "count" else float
+    value, low, high = (format.value(whole(one), unit) for one in (found.value, found.low, found.high))
     return value if low == high else f"{value} ({low} to {high})"
 
 

@@ -93,6 +93,14 @@ def _badges(found: Verdict) -> None:
         st.badge(f"database: {told}", icon=status.icon, color=status.markdown)
         if wrong:
             menu.link("database", "Who waits for whom", icon=":material/arrow_forward:")
+    if found.cache is not None:
+        share = found.cache.state.share
+        wrong = any(one.subject == "cache" for one in found.findings)
+        status = STATUS["risk" if wrong else "ok"]
+        told = f"{format.value(share, 'ratio')} hits" if share is not None else "answers"
+        st.badge(f"cache: {told}", icon=status.icon, color=status.markdown)
+        if wrong:
+            menu.link("cache", "What is wrong with it", icon=":material/arrow_forward:")
     for error in found.failures:
         status = STATUS["unknown"]
         st.badge(f"{error.source} {error.kind}", icon=status.icon, color=status.markdown)

@@ -339,7 +339,9 @@ def load_keys(sources: Sources, identifiers: bool, asked: str = "") -> Kept[Keys
 
 def _of_look(look: Look, identifiers: bool, forever: int, limits: tuple[int, int]) -> Keys:
     seen = [Seen(key.name, key.kind, key.ttl, key.size) for key in look.keys]
-    found = cache_keys.prefixes(seen, max(look.total, len(seen)))
+    # Keys come and go while they are looked at: where the look saw all of them, these are all.
+    total = len(seen) if look.whole else max(look.total, len(seen))
+    found = cache_keys.prefixes(seen, total)
     largest = sorted(look.keys, key=lambda key: -(key.size or 0))[:BIGGEST]
     biggest = pd.DataFrame(
         [
@@ -356,4 +358,4 @@ def _of_look(look: Look, identifiers: bool, forever: int, limits: tuple[int, int
         columns=["key", "kind", "size", "ttl", "ends", "length"],
     )
     told = tuple(cache_keys.without_end(found))
-    return Keys("", look.total, forever, len(seen), look.whole, tuple(found), biggest, told, look.remarks, *limits)
+    return Keys("", total, forever, len(seen), look.whole, tuple(found), biggest, told, look.remarks, *limits)

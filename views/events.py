@@ -13,6 +13,7 @@ from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span
 from views.ages import oldest
+from views.cache_events import load_cache_events
 from views.database_events import load_database_events
 from views.parallel import side_by_side
 
@@ -31,7 +32,7 @@ class Happened:
 
 
 def load_events(sources: Sources, span: Span) -> Kept[Happened]:
-    """Deploys, restarts, alerts and what happened to the database within a span; found once for all charts of a page.
+    """Deploys, restarts, alerts, what happened to database and cache within a span; found once for all of a page.
 
     Raises:
         SourceError: None of them could be asked, and no good answer is kept.
@@ -51,13 +52,17 @@ def _load(sources: Sources, span: Span) -> Kept[Happened]:
         partial(prometheus.range, signals["started"], span, by=(replica,)),
         partial(prometheus.range, signals["alerts_firing"], span, by=("alertname", "severity")),
     ]
-    build, started, alerts, database = side_by_side(*asked, partial(load_database_events, sources, span))
+    build, started, alerts, database, cache = side_by_side(
+        *asked, partial(load_database_events, sources, span), partial(load_cache_events, sources, span)
+    )
     of_database, unknown, answers = database
+    of_cache, unknown_of_cache, answers_of_cache = cache
     found = [
         *changes.deploys(build.value.frame, build.value.labels),
         *changes.restarts(started.value.frame, started.value.labels, replica),
         *changes.alerts(alerts.value.frame, alerts.value.labels),
         *of_database,
+        *of_cache,
     ]
     inside = sorted((event for event in found if span.start <= event.time <= span.end), key=lambda event: event.time)
     missing = [
@@ -65,7 +70,8 @@ def _load(sources: Sources, span: Span) -> Kept[Happened]:
         for what, kept in (("Deploys", build), ("Restarts", started))
         if kept.value.absent
     ]
-    return oldest([build, started, alerts, *answers], Happened(tuple(inside), (*missing, *unknown)))
+    told = Happened(tuple(inside), (*missing, *unknown, *unknown_of_cache))
+    return oldest([build, started, alerts, *answers, *answers_of_cache], told)
 
 
 def events_or_none(sources: Sources, span: Span) -> tuple[Event, ...]:

@@ -25,7 +25,9 @@ from collectors.registry import Sources
 from collectors.signals import Signal, catalogue
 from collectors.span import Span
 from collectors.synaptic import ServiceState, versions
+from views import cache as cache_view
 from views.ages import oldest
+from views.cache_history import Memory
 from views.database_verdict import Told, load_told
 from views.events import events_or_none
 from views.parallel import side_by_side, soon
@@ -152,6 +154,16 @@ OF_DATABASE = ("blocking", "prepared-blocks", "connections", "read-only")
 """Kinds of diagnoses of the database that the verdict speaks of: they stop the service, now or soon."""
 
 
+OF_CACHE = (
+    "cache-clients", "cache-evicting", "cache-flushed", "cache-full", "cache-loading", "cache-replica-link",
+    "cache-restart", "cache-save",
+)  # fmt: skip
+"""The same of the cache; a low hit ratio is said by the service's own signal."""
+
+CACHE_LOOK = timedelta(minutes=15)
+"""How far back the verdict looks at the cache."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What Overview says in words.
@@ -165,6 +177,7 @@ class Verdict:
         events: What happened within the span.
         failures: For each source that failed, why.
         database: The sessions of the database; ``None`` where it is not configured or cannot be asked.
+        cache: What is said about the cache; ``None`` where it is not configured or cannot be asked.
     """
 
     status: Status
@@ -175,9 +188,12 @@ class Verdict:
     events: tuple[Event, ...]
     failures: tuple[SourceError, ...]
     database: Told | None = None
+    cache: cache_view.Verdict | None = None
 
 
-def load_verdict(sources: Sources, span: Span, value: Words, clock: Clock) -> Kept[Verdict]:
+def load_verdict(
+    sources: Sources, span: Span, value: Words, clock: Clock, memory: Memory | None = None
+) -> Kept[Verdict]:
     """The verdict over all sources; a source that fails is a finding and costs nothing else.
 
     Args:
@@ -185,6 +201,7 @@ def load_verdict(sources: Sources, span: Span, value: Words, clock: Clock) -> Ke
         span: The window.
         value: Writes a number with its unit.
         clock: Writes a time in the viewer's zone.
+        memory: Where samples of the cache are kept.
     """
     failures: dict[str, SourceError] = {}
     ages: list[Kept[object]] = []
@@ -225,15 +242,31 @@ def load_verdict(sources: Sources, span: Span, value: Words, clock: Clock) -> Ke
             failures.setdefault("postgres", late if kept is None or kept.error is None else kept.error)
         return kept.value if kept is not None else None
 
-    measured, service, alerts, events, volume, told = side_by_side(
+    def cache() -> cache_view.Verdict | None:
+        if sources.store is None:
+            return None
+        recent = Span.of(span.end - CACHE_LOOK, span.end, 61, live=span.live, quantum=15.0)
+        where = memory or Memory(None, 60.0)
+        try:
+            kept = soon(partial(cache_view.load_verdict, sources, where, recent, value, clock), DATABASE_SECONDS)
+        except SourceError as error:
+            failures.setdefault(error.source, error)
+            return None
+        if kept is None or kept.error is not None:
+            late = TimedOut("redis", "", f"has not answered within {DATABASE_SECONDS:g} s", trips=False)
+            failures.setdefault("redis", late if kept is None or kept.error is None else kept.error)
+        return kept.value if kept is not None else None
+
+    measured, service, alerts, events, volume, told, of_cache = side_by_side(
         readings,
         partial(attempt, lambda: sources.synaptic.state()),
         partial(attempt, lambda: sources.alertmanager.alerts()),
         partial(events_or_none, sources, span),
         partial(attempt, lambda: load_log_volume(sources.elasticsearch, span)),
         database,
+        cache,
     )
-    return _concluded(measured, service, alerts, events, volume, told, failures, ages, value, clock)
+    return _concluded(measured, service, alerts, events, volume, told, of_cache, failures, ages, value, clock)
 
 
 def _concluded(
@@ -243,6 +276,7 @@ def _concluded(
     events: tuple[Event, ...],
     volume: LogVolume | None,
     database: Told | None,
+    cache: cache_view.Verdict | None,
     failures: dict[str, SourceError],
     ages: list[Kept[object]],
     value: Words,
@@ -272,6 +306,12 @@ def _concluded(
         first = min(alert.starts_at for alert in active)
         findings.append(Finding(worst_kind, f"{len(names)} {verb}: {shown}", "alerts", first))
     findings += _of_database(database)
+    if cache is not None:
+        findings += [
+            Finding(one.status, f"Cache: {one.text.rstrip('.')}", "cache")
+            for one in cache.diagnoses
+            if one.key in OF_CACHE
+        ]
     for error in failures.values():
         if not isinstance(error, NotConfigured):
             findings.append(Finding("unknown", f"{error.source} {error.what}", "sources"))
@@ -285,6 +325,7 @@ def _concluded(
         events,
         tuple(failures.values()),
         database,
+        cache,
     )
     return Kept(verdict, min((kept.as_of for kept in ages), default=datetime.now(UTC)))
 

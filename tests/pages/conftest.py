@@ -9,14 +9,14 @@ import pytest
 from playwright.sync_api import Browser
 
 from settings import HTTP_SOURCES
-from tests.support import postgresql
+from tests.support import postgresql, redis_servers
 from tests.support.looping import LoopThread
 from tests.support_pages import world as worlds
 from tests.support_pages.browsing import Told, Visit, visiting
 from tests.web.serving import ROOT, Server, serving
 
 ALL_DOWN = "all-down"
-SOURCES = (*HTTP_SOURCES, "postgres")
+SOURCES = (*HTTP_SOURCES, "postgres", "redis")
 """All sources that an environment of these tests has."""
 HEAD = """
 [server]
@@ -41,11 +41,24 @@ def postgres() -> Iterator[postgresql.Server]:
 
 
 @pytest.fixture(scope="session")
+def valkey() -> Iterator[redis_servers.Server]:
+    """The cache of all environments but those in which it is down."""
+    with redis_servers.running("valkey", maxmemory="64mb") as running:
+        with running.client() as client:
+            for number in range(300):
+                client.set(f"memory:semantic:{number}", "x" * 100, ex=None if number % 5 == 0 else 3600)
+            client.set("**bold** <b>markup</b> \x1b[31m \u202e https://example.org", "x" * 20_000)
+            client.set("session:a-secret-of-somebody", "ada", ex=3600)
+        yield running
+
+
+@pytest.fixture(scope="session")
 def console(
     servers: LoopThread,
     real_alertmanager: str,
     real_elasticsearch: str,
     postgres: postgresql.Server,
+    valkey: redis_servers.Server,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("console")
@@ -55,7 +68,10 @@ def console(
         worlds.prometheus(tmp_path_factory.mktemp("past"), now) as port,
         worlds.world(
             servers, port, real_alertmanager, real_elasticsearch, now,
-            {"postgres": {"host": "127.0.0.1", "port": postgres.port, "user": "console", "cpus": 2}},
+            {
+                "postgres": {"host": "127.0.0.1", "port": postgres.port, "user": "console", "cpus": 2},
+                "redis": {"host": "127.0.0.1", "port": valkey.port},
+            },
         ) as world,
     ):  # fmt: skip
         refusing.bind(("127.0.0.1", 0))  # bound and not listening: it stays ours and refuses

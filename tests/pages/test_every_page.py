@@ -56,7 +56,7 @@ def test_with_nothing_configured_every_page_says_how_to_begin(told_unconfigured,
     assert "[environments.production.prometheus]" in found.text
 
 
-ASKED = {"latency": ("prometheus",), "logs": ("elasticsearch",), "database": ("postgres",)}
+ASKED = {"cache": ("redis",), "latency": ("prometheus",), "logs": ("elasticsearch",), "database": ("postgres",)}
 """The sources that a page cannot do without; the others are those of all pages that are not named here."""
 
 
