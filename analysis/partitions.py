@@ -229,7 +229,7 @@ def _statement(model: Partition, began: datetime, start: datetime, width: Width)
 def _next_name(model: Partition, began: datetime, start: datetime, width: Width) -> str:
     """The name of the newest partition with its date moved on."""
     # The middle of the first day: where the zone is another one, midnight may be the day before in UTC.
-    inside = min(width.about / 2, timedelta(days=1))
+    inside = min(width.about / 2, timedelta(hours=12))
     for pattern in _DATES:
         old = (began + inside).strftime(pattern)
         if old in model.short_name:
