@@ -306,7 +306,7 @@ class Autovacuum(msgspec.Struct, frozen=True):
         workers: Workers at work, in all databases.
         over: Tables with more dead rows than their threshold.
         dead: Dead rows in those.
-        old: Tables older than ``freeze_max_age``, which it must freeze.
+        old: Tables older than ``freeze_max_age``, or than their own lower limit, which it must freeze.
         disabled: Tables for which it is switched off.
         freeze_max_age: The setting, in transactions.
     """

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from views.database_upkeep import Upkeep
     from views.database_upkeep_findings import Told
 
+_OFF = "off"
+"""How an archive is told that is not made: at risk by itself, though nothing fails."""
+
 Row = tuple[str, str, str, str, tuple[str, ...]]
 """What, how much, over which time, why it matters, kinds of diagnosis that are about it."""
 
@@ -47,16 +50,18 @@ def _height(rows: int) -> int:
 
 
 def _status(value: str, kinds: Sequence[str], keys: dict[str, Status]) -> Status:
-    found = next((keys[kind] for kind in kinds if kind in keys), None)
+    found: Status | None = next((keys[kind] for kind in kinds if kind in keys), None)
+    if found is None and value == _OFF:
+        return "risk"
     return found or ("unknown" if value == format.UNKNOWN else "ok")
 
 
 _FACTS = (
     Column("status", "Status", "status", width=90),
-    Column("what", "What", width="medium"),
-    Column("value", "Now", width="medium"),
-    Column("over", "Counted", width="medium"),
-    Column("why", "Why it matters", width="large", limit=400),
+    Column("what", "What", width=160),
+    Column("value", "Now", width=230),
+    Column("over", "Counted", width=180),
+    Column("why", "Why it matters", width=640, limit=400),
 )
 
 
@@ -126,7 +131,7 @@ def _archive(upkeep: Upkeep) -> list[Row]:
         return []
     if one.mode == "off":
         why = "Only the last backup can be restored: with one every 6 h the recovery point of 1 h cannot be kept."
-        return [("WAL archive", "off", "archive_mode", why, ())]
+        return [("WAL archive", _OFF, "archive_mode", why, ())]
     last = format.ago(one.archived_at, upkeep.as_of) if one.archived_at is not None else "none yet"
     value = f"last success {last}, {format.count(one.failed)} failures"
     waiting = f", {folder.waiting} files wait" if folder is not None else ""
@@ -263,13 +268,13 @@ def settings(report: SettingsReport, _span: Span) -> None:
 
 _SETTINGS = (
     Column("status", "Status", "status", width=90),
-    Column("name", "Setting", width="medium"),
-    Column("value", "Value", width="medium"),
-    Column("told", "Differs", width="medium", limit=300),
-    Column("advice", "Advice", width="medium", limit=200),
-    Column("why", "Why", width="large", limit=400),
-    Column("takes", "Takes", width="small"),
-    Column("source", "Source", width="medium"),
+    Column("name", "Setting", width=210),
+    Column("value", "Value", width=90),
+    Column("told", "Differs", width=200, limit=300),
+    Column("advice", "Advice", width=260, limit=200),
+    Column("why", "Why", width=420, limit=400),
+    Column("takes", "Takes", width=110),
+    Column("source", "Source", width=260),
 )
 
 

@@ -108,17 +108,9 @@ def findings(found: Upkeep, value: Words, length: Length) -> list[Diagnosis]:
         length: Writes a length of time.
     """
     every = (
-        _slots,
-        _standbys,
-        _standby_side,
-        _archive,
-        _horizon,
-        _age,
-        _autovacuum,
-        _checkpoints,
-        _counters,
+        _slots, _standbys, _standby_side, _archive, _horizon, _age, _stuck, _autovacuum, _checkpoints, _counters,
         _settings,
-    )
+    )  # fmt: skip
     return worst_first(one for part in every for one in part(found, value, length))
 
 
@@ -318,6 +310,19 @@ def _age(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:
             else "VACUUM (FREEZE, VERBOSE) the oldest tables, see Tables & indexes."
         )
         yield Diagnosis("wraparound", status, one.database, text, mend)
+
+
+def _stuck(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:
+    """Tables that must be frozen, and somebody who is older than all that could be frozen."""
+    one, holder = found.autovacuum, found.holders[0] if found.holders else None
+    if one is None or not one.old or holder is None or holder.age < HELD_TRANSACTIONS:
+        return
+    tables = "1 table is" if one.old == 1 else f"{one.old} tables are"
+    text = (
+        f"{tables} older than autovacuum_freeze_max_age and cannot be frozen: {holder.kind} {holder.name} is "
+        f"{value(holder.age, 'count')} transactions old"
+    )
+    yield Diagnosis("wraparound", "risk", holder.name, text, _release(holder))
 
 
 def _autovacuum(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:

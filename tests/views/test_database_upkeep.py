@@ -306,6 +306,23 @@ def test_who_holds_back_vacuum_is_named_with_what_lets_it_go(server, sources, mo
     assert found(sources(), "prepared-transaction") is None
 
 
+def test_a_table_that_cannot_be_frozen_is_told_with_who_keeps_it_from_that(server, sources, monkeypatch):
+    monkeypatch.setattr(database_upkeep_findings, "HELD_TRANSACTIONS", 100_000)
+    server.run("CREATE TABLE ageing (id int) WITH (autovacuum_freeze_max_age = 100000)", "synaptic")
+    with server.connect("synaptic", autocommit=False) as forgetful:
+        forgetful.execute("INSERT INTO numbers VALUES (1)")
+        forgetful.execute("PREPARE TRANSACTION 'nightly-import'")
+    with server.connect("synaptic") as burning:
+        burning.execute("SET synchronous_commit = off")
+        burning.execute("DO $$ BEGIN FOR n IN 1..110000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+    old = found(sources(), "wraparound")
+    assert old.text.startswith("1 table is older than autovacuum_freeze_max_age and cannot be frozen: prepared")
+    assert "nightly-import is 110" in old.text
+    server.run(old.mend.splitlines()[0], "synaptic")
+    assert found(sources(), "wraparound") is None
+    server.run("DROP TABLE ageing", "synaptic")
+
+
 def test_autovacuum_that_is_behind_or_off_is_told_with_how_many_tables_wait(server, sources):
     for number in range(5):
         server.run(f"CREATE TABLE dead_{number} AS SELECT n FROM generate_series(1, 200) AS n", "synaptic")

@@ -22,6 +22,11 @@ WITH options AS (
             coalesce(nullif(nullif(current_setting('autovacuum_vacuum_max_threshold', true), ''), '-1')::float8, 'Infinity')
         ) AS threshold,
         age(c.relfrozenxid)::bigint AS age,
+        least(
+            (SELECT value::bigint FROM options AS o
+             WHERE o.oid = t.relid AND name = 'autovacuum_freeze_max_age'),
+            current_setting('autovacuum_freeze_max_age')::bigint
+        ) AS freeze_max_age,
         coalesce(
             (SELECT lower(value) FROM options AS o WHERE o.oid = t.relid AND name = 'autovacuum_enabled'), 'true'
         ) IN ('false', 'off', 'no', '0') AS disabled
@@ -34,7 +39,7 @@ SELECT
     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker') AS workers,
     count(*) FILTER (WHERE dead > threshold) AS over,
     coalesce(sum(dead) FILTER (WHERE dead > threshold), 0)::bigint AS dead,
-    count(*) FILTER (WHERE age > current_setting('autovacuum_freeze_max_age')::bigint) AS old,
+    count(*) FILTER (WHERE age > freeze_max_age) AS old,
     count(*) FILTER (WHERE disabled) AS disabled,
     current_setting('autovacuum_freeze_max_age')::bigint AS freeze_max_age
 FROM tables
