@@ -30,7 +30,8 @@ STATES: dict[str, tuple[str, ...] | None] = {
     "healthy": (),
     "prometheus-failing": ("prometheus",),
     "elasticsearch-failing": ("elasticsearch",),
-    "all-failing": ("synaptic", "prometheus", "alertmanager", "elasticsearch"),
+    "postgres-failing": ("postgres",),
+    "all-failing": ("synaptic", "prometheus", "alertmanager", "elasticsearch", "postgres", "redis"),
     "nothing-configured": None,
 }
 """For each state the sources whose addresses lead nowhere; none of them configured for the last one."""
@@ -109,6 +110,7 @@ def settings_of(state: str, demo: Path, address: str, folder: Path) -> str:
             line = re.sub(r'^public_url = ".*"', f'public_url = "{address}"', line)
         if table.split(".")[-1] in failing:
             line = re.sub(r'url = "[^"]*"', f'url = "{NOWHERE}"', line)
+            line = re.sub(r"^port = \d+", f"port = {NOWHERE.rpartition(':')[2]}", line)
         lines.append(line)
     return "\n".join(lines) + "\n"
 

@@ -155,9 +155,8 @@ def _root(now: Now, seat: Seat, value: Words) -> Diagnosis | None:
     status: Status = "broken" if node.behind >= MANY_WAIT or waited >= LONG_WAIT else "risk"
     many = f"{node.behind} session{'s wait' if node.behind > 1 else ' waits'}"
     holds = f", which holds {_listed(seat.holds)}" if seat.holds else ""
-    for_how_long = f", the longest for {value(waited, 's')}" if node.behind > 1 else f" for {value(waited, 's')}"
-    text = f"{many}{'' if node.behind > 1 else for_how_long} for {who(seat, value)}{holds}"
-    text += for_how_long if node.behind > 1 else ""
+    how_long = f", the longest for {value(waited, 's')}" if node.behind > 1 else f", for {value(waited, 's')} so far"
+    text = f"{many} for {who(seat, value)}{holds}{how_long}"
     key = "prepared-blocks" if node.pid == PREPARED else "blocking"
     subject = "no session" if node.pid == PREPARED else called(seat.session) if seat.session else f"pid {node.pid}"
     return Diagnosis(key, status, subject, text, mend(seat))

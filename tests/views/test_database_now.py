@@ -141,6 +141,7 @@ def test_a_chain_of_three_levels_is_a_tree_with_what_each_holds_and_wants(stage,
     assert told[0].mend.startswith(f"SELECT pg_terminate_backend({root.info.backend_pid});")
     opened = load_session(sources, root.info.backend_pid).value
     assert opened.session.query.startswith("UPDATE memories")
+    assert opened.session.query_id is not None
     assert opened.seat.node.behind == 3
     assert ("RowExclusiveLock", "memories", True) in {(one.mode, one.relation, one.granted) for one in opened.locks}
     root.rollback()
