@@ -134,9 +134,10 @@ def share(hits: int, seen: int, total: int) -> Estimate:
     middle = (found + Z**2 / (2 * size)) / (1 + Z**2 / size)
     wide = Z / (1 + Z**2 / size) * math.sqrt(found * (1 - found) / size + Z**2 / (4 * size**2))
     # What was seen is certain: at least so many have it, and at least so many have it not.
-    return Estimate(
-        found, max(middle - wide, hits / max(total, 1)), min(middle + wide, 1 - (seen - hits) / max(total, 1))
-    )
+    least, most = hits / max(total, 1), 1 - (seen - hits) / max(total, 1)
+    low = 0.0 if hits == 0 else max(middle - wide, least)
+    high = 1.0 if hits == seen else min(middle + wide, most)
+    return Estimate(found, low, high)
 
 
 def prefixes(keys: Sequence[Seen], total: int) -> list[Prefix]:

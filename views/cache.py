@@ -14,7 +14,7 @@ from analysis import cache_samples
 from analysis.cache import State, lost_replicas
 from analysis.cache_samples import Emptied, Restarted, Sample
 from analysis.diagnosis import Diagnosis
-from analysis.usual import since
+from analysis.usual import last_stay
 from analysis.verdict import Clock, Status, Words
 from collectors.cache import Kept
 from collectors.redis_info import Info
@@ -23,6 +23,9 @@ from collectors.signals import catalogue
 from collectors.span import Span
 from views.cache_history import History, Memory, load_history
 from views.cache_series import OWN_COMMANDS, rated
+
+LAST_CELLS = 3
+"""Cells of a chart that are "now": the newest one may be known in part, and evictions come in bursts."""
 
 
 @dataclass(frozen=True)
@@ -117,18 +120,17 @@ def state_of(history: History, span: Span, clock: Clock) -> State:
     }
     per_second = rated({name: name for name in ("hits", "keyspace_misses", "evicted_keys")})(history)
     evicted = per_second["evicted_keys"]
-    known = evicted.dropna()
-    now = float(known.iloc[-1]) if len(known) and known.index[-1] >= evicted.index[-3:][0] else None
-    began = since(evicted, conclusions.EVICTING) if now is not None and now >= conclusions.EVICTING else None
-    if began is not None and len(known) and began <= known.index[0]:
-        began = None  # it began before what is known; nobody can say when
+    now = _number(evicted.iloc[-LAST_CELLS:].mean())
+    stay = last_stay(evicted, conclusions.EVICTING) if now is not None and now >= conclusions.EVICTING else None
+    # Where it began before what is known, nobody can say when.
+    began = stay.start - history.step if stay is not None and stay.start > evicted.dropna().index[0] else None
     before = None
     if began is not None:
-        earlier = per_second[per_second.index < began].sum(min_count=1)
+        earlier = per_second[per_second.index <= began].sum(min_count=1)
         before = cache_samples.hit_share(_number(earlier["hits"]), _number(earlier["keyspace_misses"]))
     hits, misses = totals["hits"].rate, totals["keyspace_misses"].rate
     if began is not None:  # the ratio that evictions left, not one that has the time before them in it
-        after = per_second[per_second.index >= began].mean()
+        after = per_second[per_second.index > began].mean()
         hits, misses = _number(after["hits"]), _number(after["keyspace_misses"])
     limits = [found for one in history.samples if (found := one.value("maxmemory"))]
     limit = newest.value("maxmemory") if newest is not None else None

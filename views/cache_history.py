@@ -51,6 +51,11 @@ class History:
     remarks: tuple[str, ...]
 
     @property
+    def step(self) -> timedelta:
+        """Length of a cell."""
+        return (self.cells[1] - self.cells[0]).to_pytimedelta() if len(self.cells) > 1 else timedelta(minutes=1)
+
+    @property
     def covered(self) -> bool:
         """Whether anything is known of what it did within the window."""
         return any(not one.broken for one in self.found)
@@ -131,6 +136,7 @@ def _cells(span: Span, interval: float, thin: bool) -> pd.DatetimeIndex:
     wanted = max(span.step, interval, THIN.total_seconds() if thin else 0.0)
     step = next((step for step in STEPS if step >= wanted), math.ceil(wanted))
     first = math.ceil(span.start.timestamp() / step) * step
-    last = math.ceil(span.end.timestamp() / step) * step if span.live else span.end.timestamp()
+    # The newest sample of a live window is taken after its end, which lies on the grid of its step.
+    last = (span.end.timestamp() // step + 1) * step if span.live else span.end.timestamp()
     ends = np.arange(first, last + 1, step, dtype="int64")
     return pd.DatetimeIndex(pd.to_datetime(ends, unit="s", utc=True))

@@ -140,7 +140,7 @@ def _latency(history: History) -> pd.DataFrame:
     """How long commands took, by the bounds of the server's own histograms."""
     if not len(history.cells):
         return pd.DataFrame(columns=list(QUANTILES), dtype=float)
-    step = (history.cells[1] - history.cells[0]).total_seconds() if len(history.cells) > 1 else 60.0
+    step = history.step.total_seconds()
     ends = cache_samples.seconds_of(history.cells)
     cells: dict[int, list[Between]] = {}
     for one in history.found:
