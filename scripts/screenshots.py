@@ -31,6 +31,7 @@ STATES: dict[str, tuple[str, ...] | None] = {
     "prometheus-failing": ("prometheus",),
     "elasticsearch-failing": ("elasticsearch",),
     "postgres-failing": ("postgres",),
+    "redis-failing": ("redis",),
     "all-failing": ("synaptic", "prometheus", "alertmanager", "elasticsearch", "postgres", "redis"),
     "nothing-configured": None,
 }
