@@ -7,7 +7,7 @@ Performance Insights made known for PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -84,15 +84,9 @@ def total(frame: pd.DataFrame) -> pd.Series:
     return frame.sum(axis=1, min_count=1).astype(np.float64)
 
 
-def top(frame: pd.DataFrame, most: int, rest: Collection[Any] = ()) -> pd.DataFrame:
-    """The largest columns, and all others as one column :data:`OTHER`.
-
-    Args:
-        frame: As of :func:`over_time`.
-        most: How many are told apart.
-        rest: Columns that are never told apart.
-    """
-    shown = [name for name in frame.columns if name not in rest][:most]
+def top(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The ``most`` largest columns of a frame by :func:`over_time`, and all others as one column :data:`OTHER`."""
+    shown = [name for name in frame.columns if name != OTHER][:most]
     others = [name for name in frame.columns if name not in shown]
     found = frame[shown].copy()
     if others:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select, text
 
 from records.activity import HOUR, MINUTE, Blocking, Dimension, Group, start_of, summed_until, within
 from records.database import Database
@@ -20,7 +20,7 @@ class Load:
 
     Attributes:
         samples: Start of a stretch → how often it was looked within it.
-        sessions: Start of a stretch, value of the dimension → sessions seen.
+        sessions: Start of a stretch, value of the dimension (``None`` for the rest) → sessions seen.
         newest: Start of the newest stretch that is kept of the environment at all; ``None`` where nothing is.
         oldest: Start of the oldest one.
     """
@@ -61,23 +61,25 @@ def read_texts(database: Database, environment: str, ids: Collection[int]) -> di
 def read_load(
     database: Database,
     environment: str,
-    dimension: Dimension,
+    dimension: Dimension | None,
     start: datetime,
     end: datetime,
     *,
     hours: bool = False,
     narrow: Mapping[Dimension, Any] | None = None,
+    most: int | None = None,
 ) -> Load:
     """Sessions over time by one dimension, of the stretches that begin within ``[start, end)``.
 
     Args:
         database: The records.
         environment: Key of the environment.
-        dimension: What they are told apart by.
+        dimension: What they are told apart by; ``None`` to know only how often it was looked.
         start: From when, aware; with ``hours`` the hour around it counts as well.
         end: Up to when, aware.
         hours: Read hours where they are summed up, and minutes only after the last one of them.
         narrow: Only sessions with these values.
+        most: How many values are told apart, the largest of the span; all others are ``None``. By default all are.
 
     Raises:
         RecordsError: The database could not be used.
@@ -86,16 +88,22 @@ def read_load(
     samples: dict[datetime, int] = {}
     sessions: dict[tuple[datetime, Any], int] = {}
     with database.reading() as connection:
-        for step, first, last in _parts(connection, environment, start, end, hours=hours):
-            looks = select(s.c.bucket, s.c.samples).where(*within(s, environment, step, first, last))
-            samples |= {row.bucket: row.samples for row in connection.execute(looks)}
-            name = a.c[dimension]
-            seen = (
-                select(a.c.bucket, name.label("name"), func.sum(a.c.sessions).label("seen"))
-                .where(*within(a, environment, step, first, last), *_only(narrow))
-                .group_by(a.c.bucket, name)
-            )
-            sessions |= {(row.bucket, row.name): int(row.seen) for row in connection.execute(seen)}
+        parts = _parts(connection, environment, start, end, hours=hours)
+        conditions = [[*within(a, environment, *part), *_only(narrow)] for part in parts]
+        name: ColumnElement[Any] | None = a.c[dimension] if dimension is not None else None
+        if name is not None and most is not None:
+            largest = _largest(connection, name, conditions, most)
+            name = case((name.in_(largest), name))
+        for part, condition in zip(parts, conditions, strict=True):
+            looks = select(s.c.bucket, s.c.samples).where(*within(s, environment, *part))
+            samples |= dict(iter(connection.execute(looks)))
+            if name is None:
+                continue
+            # By its place: PostgreSQL takes two equal expressions with parameters for different ones.
+            named = name.label("name")
+            seen = select(a.c.bucket, named, func.sum(a.c.sessions)).where(*condition).group_by(a.c.bucket, text("2"))
+            for moment, value, number in connection.execute(seen):
+                sessions[(moment, value)] = int(number)
         ends = []
         for step in (MINUTE, HOUR):
             kept = select(func.min(s.c.bucket), func.max(s.c.bucket)).where(
@@ -185,3 +193,15 @@ def _parts(
 
 def _only(narrow: Mapping[Dimension, Any] | None) -> Iterable[ColumnElement[bool]]:
     return [activity.c[name] == value for name, value in (narrow or {}).items()]
+
+
+def _largest(
+    connection: Connection, name: ColumnElement[Any], conditions: Sequence[Sequence[ColumnElement[bool]]], most: int
+) -> list[Any]:
+    """The values of a column with the most sessions of all parts together."""
+    found: dict[Any, int] = {}
+    for condition in conditions:
+        query = select(name, func.sum(activity.c.sessions)).where(*condition).group_by(name)
+        for value, number in connection.execute(query):
+            found[value] = found.get(value, 0) + int(number)
+    return sorted(found, key=lambda value: (-found[value], str(value)))[:most]

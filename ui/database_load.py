@@ -403,7 +403,8 @@ def about_parts(found: Parts, _span: Span) -> About:
     """How the tables come about."""
     return About(
         f"What was seen in {format.count(found.looks)} looks of this window. A click on a row shows only its sessions; "
-        "a query opens with its history and plan. Values in statements are left out before they are kept.",
+        "a query opens with its history and plan. Values in statements are left out before they are kept. Background "
+        "work has no statement identifier, and nothing has one where compute_query_id is off.",
     )
 
 

@@ -159,7 +159,7 @@ def load_over_time(
     narrow: Narrow,
     span: Span,
     *,
-    most: int = MOST_SHOWN,
+    most: int | None = MOST_SHOWN,
     enabled: bool = True,
 ) -> Kept[OverTime]:
     """Load over the window by one dimension.
@@ -170,7 +170,7 @@ def load_over_time(
         by: A key of :data:`BY`.
         narrow: What it is narrowed to.
         span: The window.
-        most: How many values are told apart.
+        most: How many values are told apart; ``None`` for all.
         enabled: Whether this console does background work, for the words where nothing is kept.
 
     Raises:
@@ -182,16 +182,23 @@ def load_over_time(
     columns = _columns(narrow)
 
     def read() -> Load:
-        return _told(lambda: read_load(
-            records, sources.environment, BY[by][0], start, span.end, hours=hours, narrow=columns
-        ))  # fmt: skip
+        return _told(
+            lambda: read_load(
+                records, sources.environment, BY[by][0], start, span.end, hours=hours, narrow=columns, most=most
+            )
+        )
 
     found, processors, events = side_by_side(
         read, partial(load_processors, sources), partial(events_or_none, sources, span)
     )
-    sessions = {(moment, str(name)): seen for (moment, name), seen in found.sessions.items()}
+    sessions: dict[tuple[datetime, str], int] = {}
+    for (moment, name), seen in found.sessions.items():
+        column = activity.OTHER if name is None or (by != "wait" and _is_rest(by, name)) else str(name)
+        sessions[(moment, column)] = sessions.get((moment, column), 0) + seen
     whole = activity.over_time(found.samples, sessions, start, span.end, step)
-    frame = activity.top(_cut(whole, found.newest, step), most, _rest(by, whole.columns))
+    frame = _cut(whole, found.newest, step)
+    if most is not None:
+        frame = activity.top(frame, most)
     names = _names(records, sources.environment, by, frame.columns)
     newest = found.newest + timedelta(seconds=MINUTE) if found.newest is not None else None
     unknown = "" if bool(activity.total(frame).notna().any()) else _why_nothing(sources, found, span, enabled=enabled)
@@ -222,7 +229,7 @@ def load_judged(
         SourceError: The records could not be read, or the environment has no database.
     """
     # All events, for those of one class are summed up.
-    kept = load_over_time(sources, database, "wait", narrow, span, most=1000, enabled=enabled)
+    kept = load_over_time(sources, database, "wait", narrow, span, most=None, enabled=enabled)
     records, found = _records(database), kept.value
     heavy = activity.heavy(found.frame, found.processors.count, found.step)
     whole = span
@@ -250,7 +257,7 @@ def load_moments(sources: Sources, database: Database | None, span: Span) -> Kep
     hours, _, start = _grain(span)
 
     def read() -> Moments:
-        looked = read_load(records, sources.environment, "user", start, span.end, hours=hours)
+        looked = read_load(records, sources.environment, None, start, span.end, hours=hours)
         moments = list_blocking(records, sources.environment, span.start, span.end)
         return Moments(tuple(moments), float(sum(looked.samples.values())))
 
@@ -354,7 +361,7 @@ def _parts(
 ) -> Kept[Parts]:
     environment, columns = sources.environment, _columns(narrow)
     looked, groups = side_by_side(
-        lambda: _told(lambda: read_load(records, environment, "wait", start, span.end, hours=hours, narrow=columns)),
+        lambda: _told(lambda: read_load(records, environment, None, start, span.end, hours=hours)),
         lambda: _told(lambda: read_groups(records, environment, start, span.end, hours=hours, narrow=columns)),
     )
     looks = float(sum(looked.samples.values()))
@@ -385,7 +392,7 @@ def called(by: str, key: Any, texts: Mapping[int, str]) -> str:
     if by == "query":
         number = int(key)
         if number == NO_QUERY:
-            return "(no statement: background work, or compute_query_id is off)"
+            return "(no statement identifier)"
         if number == OTHER_QUERY:
             return "(other queries)"
         text = " ".join(texts.get(number, "").split())
@@ -413,11 +420,6 @@ def _names(records: Database, environment: str, by: str, columns: Collection[str
 
 def _short(text: str, limit: int = 50) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def _rest(by: str, columns: Collection[str]) -> list[str]:
-    """Columns that are never told apart; waits of which only the class is known are."""
-    return [] if by == "wait" else [name for name in columns if _is_rest(by, name)]
 
 
 def _cut(frame: pd.DataFrame, newest: datetime | None, step: int) -> pd.DataFrame:

@@ -91,6 +91,20 @@ def test_load_is_told_apart_by_each_dimension_and_narrowed_by_each(database, lea
             assert only.samples == {START: 60}  # all looks count, also those that saw none of these
 
 
+def test_beyond_the_largest_values_all_is_one_rest(database, lease):
+    users = {Group("CPU", 7, f"user {place}", "api"): 100 - place for place in range(20)}
+    save(database, lease, Stretch(START, 60, users), Stretch(START + ONE_MINUTE, 60, {CPU: 1}))
+    found = read_load(database, "production", "user", START, START + ONE_HOUR, most=2)
+    assert found.sessions == {
+        (START, "user 0"): 100,
+        (START, "user 1"): 99,
+        (START, None): sum(users.values()) - 199,
+        (START + ONE_MINUTE, None): 1,
+    }
+    looks = read_load(database, "production", None, START, START + ONE_HOUR)
+    assert (looks.samples, looks.sessions) == (found.samples, {})
+
+
 def test_two_workers_may_share_the_minute_of_a_takeover(database, lease):
     save(database, lease, Stretch(START, 20, {CPU: 30, LOCK: 1}))
     expire(database)
