@@ -87,8 +87,10 @@ def mapped(error: psycopg.Error, source: str, address: str) -> SourceError:
 def reason(error: psycopg.Error) -> str:
     """The server's first sentence about an error, or the driver's, cut."""
     told = error.diag.message_primary or str(error)
-    line = next((line.strip() for line in reversed(told.splitlines()) if line.strip()), type(error).__name__)
-    return line.rpartition("FATAL:")[2].strip()[:LONGEST_REASON]
+    # Behind a failed connection libpq asks whether the server runs; the line before tells what happened.
+    lines = [line.strip() for line in told.splitlines() if line.strip() and not line.rstrip().endswith("?")]
+    line = lines[-1] if lines else type(error).__name__
+    return line.rpartition("FATAL:")[2].rpartition(" failed: ")[2].strip()[:LONGEST_REASON]
 
 
 def _told_by_server(words: str) -> bool:

@@ -33,6 +33,9 @@ from ui.theme import STATUS
 T = TypeVar("T")
 log = logs.get_logger(__name__)
 
+LEAST_FAILED = 132
+"""Pixels that the words of a failure need."""
+
 State = Literal["data", "empty", "stale", "failed"]
 
 
@@ -183,8 +186,8 @@ def _tile(name: str, result: Outcome[T], height: int) -> None:
 
 
 def _failed(result: Outcome[T], height: int, key: str) -> None:
-    """Which source, what happened, what to do, and a retry; in the height that the data would have."""
-    with st.container(height=height, border=False, vertical_alignment="center", gap="small"):
+    """Which source, what happened, what to do, and a retry; in the height that the data would have, if it suffices."""
+    with st.container(height=max(height, LEAST_FAILED), border=False, vertical_alignment="center", gap="small"):
         broken = STATUS["broken"]
         error = result.error
         if error is None:

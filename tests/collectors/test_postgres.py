@@ -172,7 +172,7 @@ def test_a_restart_of_the_server_costs_one_connection_and_no_answer(server, conn
     [
         ({"user": "stranger"}, Denied, "refused the sign-in"),
         ({"database": "nowhere"}, Denied, "has no such database"),
-        ({"port": 0}, Unreachable, "cannot be reached"),
+        ({"port": 0}, Unreachable, "cannot be reached: Connection refused"),
     ],
 )
 def test_who_cannot_come_in_is_told_why(connected, options, kind, words):
