@@ -5,6 +5,7 @@ Costs are the planner's estimates, in its own unit; nothing was run. Source: Pos
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -127,10 +128,11 @@ def _detail(raw: Mapping[str, Any], condition: str, filters: str, sort: Sequence
         words.append(f"on {raw['Relation Name']}")
     if "Index Name" in raw:
         words.append(f"by {raw['Index Name']}")
+    reads = "Relation Name" in raw or "Index Name" in raw
     if condition:
-        words.append(f"where {condition}" if "Index Name" in raw else f"on {condition}")
+        words.append(f"where {unqualified(condition)}" if reads else f"on {condition}")
     if filters:
-        words.append(f"filter {filters}")
+        words.append(f"filter {unqualified(filters) if reads else filters}")
     if sort:
         words.append(f"by {', '.join(sort)}")
     if "Group Key" in raw:
@@ -138,6 +140,14 @@ def _detail(raw: Mapping[str, Any], condition: str, filters: str, sort: Sequence
     if "CTE Name" in raw:
         words.append(f"of {raw['CTE Name']}")
     return " ".join(words)
+
+
+_QUALIFIED = re.compile(r"(?P<skip>'(?:[^']|'')*')|(?<![\w.\"])(?:[a-z_][\w$]*|\"[^\"]+\")\.(?=[a-z_\"])")
+
+
+def unqualified(condition: str) -> str:
+    """A condition without the tables before its columns: in a scan there is one table only."""
+    return _QUALIFIED.sub(lambda match: match["skip"] or "", condition)
 
 
 def _own(node: Node) -> float:

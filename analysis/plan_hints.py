@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.plan import Node
+from analysis.plan import Node, unqualified
 
 BIG_ROWS = 10_000
 """Rows of a table from which reading all of them for a few is worth a word."""
@@ -81,6 +81,9 @@ def _scans(tree: Node, relations: Mapping[str, Relation]) -> Iterator[Hint]:
         relation = relations.get(node.table)
         if "Seq Scan" not in node.kind or not node.filter or relation is None:
             continue
+        if _OF_A_MARK.search(unqualified(node.filter)):
+            # Nobody can say whether an index on the expression would serve: its constants are not known here.
+            continue
         groups.setdefault((relation.parent or relation.name, sort), []).append((node, relation))
     for (table, sort), parts in groups.items():
         share = sum(node.share for node, _ in parts)
@@ -110,6 +113,9 @@ def _served(candidate: str, indexes: Sequence[str]) -> bool:
         return False
     begins = re.compile(rf"USING {leading[1]} \({re.escape(leading[2])}(?=[,) ])")
     return any(begins.search(one) and (" WHERE " not in one or " WHERE " in candidate) for one in indexes)
+
+
+_OF_A_MARK = re.compile(r"\b[a-z_]\w*\((?:[^()]*, )?\(?\$\d+\)?[^()]*, [a-z_][^()]*\) *(?:@@|=|~~)")
 
 
 def _with_sort(tree: Node) -> Iterator[tuple[Node, str]]:
@@ -157,17 +163,9 @@ def _loops(tree: Node) -> Iterator[Hint]:
             yield Hint("plan-nested-loop", about, text, "", share)
 
 
-_QUALIFIED = re.compile(r"(?P<skip>'(?:[^']|'')*')|(?<![\w.\"])(?:[a-z_][\w$]*|\"[^\"]+\")\.(?=[a-z_\"])")
-
-
-def _unqualified(condition: str) -> str:
-    """A condition without the tables before its columns: in a scan there is one table only."""
-    return _QUALIFIED.sub(lambda match: match["skip"] or "", condition)
-
-
 def _shortly(condition: str, most: int = 160) -> str:
     """A condition without the casts that PostgreSQL writes into it."""
-    plain = _unqualified(condition)
+    plain = unqualified(condition)
     plain = re.sub(r"::(?:\"[^\"]+\"|[\w .]+?(?:\[\])?)(?=[\s),=<>~!@|]|$)", "", plain)
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
@@ -192,7 +190,7 @@ def index_for(schema: str, table: str, condition: str, sort: str = "", *, partit
     ranges: list[str] = []
     partial: list[str] = []
     special = ""
-    for part in _conjuncts(_unqualified(condition)):
+    for part in _conjuncts(unqualified(condition)):
         if match := _NULL.match(part):
             partial.append(f"{match['column']} {match['what']}")
         elif match := _SEARCH.match(part):
@@ -205,13 +203,14 @@ def index_for(schema: str, table: str, condition: str, sort: str = "", *, partit
             equal.append(_as_index(match["expression"]))
         elif match := _LIKE.match(part):
             special = special or f"gin ({_as_index(match['expression'])} gin_trgm_ops)"
+    equal = [name for name in equal if "$" not in name]
     columns = list(dict.fromkeys(equal))
     key, down = _sort_key(sort)
     if key and key not in columns:
         columns.append(key + down)
     elif ranges and not key:
         columns += [name for name in dict.fromkeys(ranges) if name not in columns][:1]
-    if not equal and special:
+    if not equal and special and "$" not in special:
         using = special
     elif equal or ranges:
         using = f"btree ({', '.join(columns or ranges[:1])})"

@@ -24,6 +24,9 @@ _TABLE = re.compile(
 _IN_FUNCTION = re.compile(r"\b(?:extract|trim|substring|overlay)\s*\([^()]*?\bFROM\b", re.IGNORECASE)
 _NOT_TABLES = frozenset({"select", "lateral", "set", "values", "unnest", "of", "current", "where"})
 _WITH = re.compile(rf"(?:\bWITH|,)\s+(?:RECURSIVE\s+)?(?P<name>{_NAME})\s+AS\s*(?:NOT\s+)?(?:MATERIALIZED\s*)?\(", re.I)
+_WHERE = re.compile(
+    r"\bWHERE\b(?P<condition>.+?)(?:\b(?:ORDER BY|GROUP BY|LIMIT|RETURNING|UNION|WINDOW|FOR UPDATE)\b|$)", re.IGNORECASE
+)
 _VERB = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
 
 
@@ -87,8 +90,8 @@ def tables(text: str) -> list[str]:
 def in_short(text: str) -> str:
     """What a statement does in a few words.
 
-    >>> in_short("SELECT id FROM memories WHERE user_id = $1"), in_short("COMMIT")
-    ('SELECT … FROM memories', 'COMMIT')
+    >>> in_short("SELECT id FROM memories WHERE user_id = $1 LIMIT $2"), in_short("COMMIT")
+    ('SELECT … FROM memories WHERE user_id = $1', 'COMMIT')
     >>> in_short("WITH c AS (UPDATE m SET n = $1 RETURNING id) INSERT INTO f SELECT id FROM c")
     'UPDATE m, f'
     """
@@ -102,6 +105,12 @@ def in_short(text: str) -> str:
         verb = written[1].upper() if written else "SELECT"
     named = tables(text)[:3]
     if verb not in {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"} or not named:
-        return plain if len(plain) <= 60 else plain[:59].rstrip() + "…"
+        return _shortened(plain, 80)
     link = {"SELECT": " … FROM ", "INSERT": " INTO ", "DELETE": " FROM ", "MERGE": " INTO "}.get(verb, " ")
-    return f"{verb}{link}{', '.join(named)}"
+    where = _WHERE.search(plain)
+    condition = "" if where is None or verb == "INSERT" else f" WHERE {_shortened(where['condition'].strip(), 60)}"
+    return f"{verb}{link}{', '.join(named)}{condition}"
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

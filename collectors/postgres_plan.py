@@ -137,7 +137,7 @@ def _explain(database: Postgres, text: str) -> Explained:
     try:
         rows = source.ask(statement, foreign=True)
     except Denied as error:
-        raise _denied(error, server.role, text) from None
+        raise _denied(database, error, server.role, text) from None
     return Explained(rows.rows[0][0], statement)
 
 
@@ -147,18 +147,29 @@ _MISSING = re.compile(
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE)\b|\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\b", re.IGNORECASE)
 
 
-def _denied(error: Denied, role: str, text: str) -> Denied:
+def _denied(database: Postgres, error: Denied, role: str, text: str) -> Denied:
     """The error with the GRANT that brings the plan; a role that only reads is never given the right to write."""
     match = _MISSING.search(error.what)
     if match is None:
         return error
     name, kind = match["name"], match["kind"]
+    what = f"shows the role {role} no plan: {match[0]}"
     rights = {"schema": f"USAGE ON SCHEMA {name}", "function": f"EXECUTE ON FUNCTION {name}"}
     hint = f'GRANT {rights.get(kind, f"SELECT ON {name}")} TO "{role}";'
     if _WRITES.search(text):
-        hint += " A statement that writes is planned only for a role that may write: ask for its plan as its owner."
-    what = f"shows the role {role} no plan: {match[0]}"
+        writes = "A statement that writes is planned only for a role that may write: ask for its plan as its owner."
+        readable = database.ask("plan_readable", {"name": name}).rows if kind not in rights else []
+        hint = writes if readable and all(row[0] for row in readable) else f"{hint} {writes}"
     return Denied(error.source, error.address, what, hint=hint, trips=False)
+
+
+def expression_indexes(database: Postgres, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The definitions of the indexes of tables that have an expression or a condition.
+
+    Raises:
+        SourceError: No usable answer.
+    """
+    return tuple(str(row[0]) for row in database.ask("plan_indexes", {"names": list(names)}).rows) if names else ()
 
 
 def relations(database: Postgres, names: tuple[tuple[str, str], ...]) -> Kept[list[PlanRelation]]:

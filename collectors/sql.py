@@ -33,6 +33,8 @@ VERSIONS: Mapping[str, tuple[tuple[int, str], ...]] = {
     "statement_names": ((15, "statement_names.sql"),),
     "statement_texts": ((15, "statement_texts.sql"),),
     "plan_relations": ((15, "plan_relations.sql"),),
+    "plan_readable": ((15, "plan_readable.sql"),),
+    "plan_indexes": ((15, "plan_indexes.sql"),),
     "tables": ((15, "tables.sql"), (18, "tables_18.sql")),
     "indexes": ((15, "indexes.sql"), (16, "indexes_16.sql")),
     "sequences": ((15, "sequences.sql"),),

@@ -36,12 +36,13 @@ from views import (
 )
 from views.database_settings import load_settings
 from views.series import load_series
+from views.statement_parts import Statements
 
 EVERY = 2
 """Seconds between two looks at the sessions."""
 
-EVERY_TABLES = 30
-"""Seconds between two looks at tables and indexes: the answer about all of them is kept as long."""
+EVERY_TABLES = 15
+"""Seconds between two looks at tables and indexes."""
 
 EVERY_UPKEEP = 10
 """Seconds between two looks at housekeeping; running work is looked at as often as sessions."""
@@ -311,7 +312,8 @@ def tables(visit: context.Context) -> None:
                 empty=table_parts.why_gone,
                 every=EVERY_TABLES,
             )
-    left, right = st.columns(2)
+    # Beside an opened table there is room below the others; otherwise they stand beside each other.
+    left, right = (wide, wide) if opened else st.columns(2)
     with left:
         panel(
             "tables-partitions",
@@ -343,7 +345,7 @@ def queries(visit: context.Context) -> None:
         query(visit, query_id, literals=literals)
         return
 
-    def load(span: Span) -> Kept[statements.Statements]:
+    def load(span: Span) -> Kept[Statements]:
         earlier = context.current().earlier(span)
         return statements.load_statements(sources, records, span, earlier, literals=literals)
 

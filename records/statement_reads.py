@@ -157,3 +157,15 @@ def read_first_seen(database: Database, environment: str, query_id: int) -> date
         found: list[datetime | None] = list(connection.execute(query).scalars())
     known = [moment for moment in found if moment is not None]
     return min(known) if known and len(known) == len(found) else None
+
+
+def read_databases(database: Database, environment: str, query_id: int) -> set[str]:
+    """The databases that a statement ran in.
+
+    Raises:
+        RecordsError: The database could not be used.
+    """
+    t = statement_counters
+    query = select(t.c.database).where(t.c.environment == environment, t.c.query_id == query_id)
+    with database.reading() as connection:
+        return set(connection.execute(query).scalars())

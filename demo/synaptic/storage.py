@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from demo.synaptic.config import Settings
 from demo.synaptic.metrics import ServiceMetrics
-from demo.synaptic.spans import Tracer
+from demo.synaptic.spans import Span, Tracer, current_span
 
 Connection = psycopg.AsyncConnection[DictRow]
 Kind = Literal["read", "write", "search"]
@@ -21,6 +22,18 @@ Parameters = Sequence[object] | Mapping[str, object]
 
 # Longest time of one statement of a request; upkeep lifts it for itself.
 STATEMENT_TIMEOUT_MS = 15_000
+
+_PLAIN = re.compile(r"[a-z][a-z_]{0,39}")
+
+
+def tagged(statement: LiteralString, origin: Span | None) -> bytes:
+    """A statement with a comment that says which part of the service sent it, in the form of sqlcommenter.
+
+    Only what has few values: PostgreSQL counts statements without their comments, and keeps that of the first one.
+    """
+    names = {"component": origin.tags.get("component"), "operation": origin.name} if origin is not None else {}
+    tags = [f"{key}='{name}'" for key, name in names.items() if isinstance(name, str) and _PLAIN.fullmatch(name)]
+    return (f"{statement.rstrip()} /*{','.join(tags)}*/" if tags else statement).encode()
 
 
 class Storage:
@@ -92,8 +105,9 @@ class Storage:
             PoolTimeout: No connection became free in time.
             psycopg.Error: The statement failed.
         """
+        origin = current_span()
         async with self.connection(kind) as connection:
-            cursor = await connection.execute(statement, parameters)
+            cursor = await connection.execute(tagged(statement, origin), parameters)
             return await cursor.fetchall() if cursor.description is not None else []
 
     async def ready(self, within: float) -> str | None:

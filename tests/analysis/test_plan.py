@@ -135,10 +135,10 @@ def test_tags_of_both_conventions_are_read_and_hostile_ones_are_just_text():
 @pytest.mark.parametrize(
     ("text", "short", "named"),
     [
-        ("SELECT id::text FROM memories WHERE a = $1", "SELECT … FROM memories", ["memories"]),
+        ("SELECT id::text FROM memories WHERE a = $1", "SELECT … FROM memories WHERE a = $1", ["memories"]),
         ("INSERT INTO audit_logs (a) VALUES ($1)", "INSERT INTO audit_logs", ["audit_logs"]),
         ('UPDATE "Odd name" SET a = $1', 'UPDATE "Odd name"', ['"Odd name"']),
-        ("DELETE FROM a.b USING c WHERE true", "DELETE FROM a.b, c", ["a.b", "c"]),
+        ("DELETE FROM a.b USING c WHERE true", "DELETE FROM a.b, c WHERE true", ["a.b", "c"]),
         ("SELECT extract($1 FROM created_at) FROM x", "SELECT … FROM x", ["x"]),
         ("SELECT * FROM generate_series($1, $2)", "SELECT * FROM generate_series($1, $2)", []),
         ("BEGIN", "BEGIN", []),
