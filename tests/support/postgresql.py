@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -36,12 +37,12 @@ class Server:
     folder: Path
     options: dict[str, str] = field(default_factory=dict)
 
-    def connect(self, database: str = "postgres", **more: object) -> psycopg.Connection:
+    def connect(self, database: str = "postgres", **more: Any) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(
             host="127.0.0.1", port=self.port, dbname=database, **{"user": USER, "autocommit": True, **more}
         )
 
-    def run(self, statement: str, database: str = "postgres") -> list[tuple]:
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         with self.connect(database) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
