@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
 DAY = 86400.0
 
@@ -63,3 +64,25 @@ def moved(counted: Samples) -> float | None:
     if len(counted) < 2:
         return None
     return sum(later - value if later >= value else later for (_, value), (_, later) in pairwise(counted))
+
+
+_BRIDGED = 2
+"""Steps of an even grid over which a size is taken to have stayed as it was noted."""
+
+
+def even(tracks: Mapping[str, Mapping[datetime, float]]) -> pd.DataFrame:
+    """Sizes at even times, for a chart: looks are taken at any time, and of older ones only some are read.
+
+    Args:
+        tracks: Name → moment → size.
+
+    Returns:
+        Index: UTC times, even; a float column a name, NaN where nothing was noted for longer than two steps.
+    """
+    frame = pd.DataFrame({name: pd.Series(values, dtype=float) for name, values in tracks.items()}).sort_index()
+    if len(frame) < 2:
+        return frame
+    apart = np.diff(frame.index.to_numpy()) / np.timedelta64(1, "s")
+    # Most of the looks are this far apart; newer ones may be closer together.
+    step = pd.Timedelta(seconds=max(round(float(np.quantile(apart, 0.75))), 1))
+    return frame.resample(step, origin="end").last().ffill(limit=_BRIDGED)

@@ -43,7 +43,7 @@ def share(value: float) -> str:
 
 
 def length(seconds: float) -> str:
-    """A length of time in one unit; beyond two years in years.
+    """A length of time in one unit and at most two digits; beyond two years in years.
 
     >>> length(42), length(5400), length(3 * 86400), length(40 * 365.25 * 86400)
     ('42 s', '1.5 h', '3 d', '40 years')
@@ -52,7 +52,9 @@ def length(seconds: float) -> str:
         years = seconds / _YEAR
         return f"{years:,.0f} years" if years < 1000 else "over 1,000 years"
     name, unit = next((one for one in _TIMES if seconds >= one[1]), _TIMES[-1])
-    return f"{_digits(seconds / unit)} {name}"
+    value = seconds / unit
+    text = f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:.0f}"
+    return f"{text} {name}"
 
 
 def _digits(value: float) -> str:

@@ -32,9 +32,6 @@ MOST_OTHERS = 100
 MOST_MEASURED = 2 * 2**30
 """Largest table, and largest index, in bytes, that is read to measure it."""
 
-FRESH = 30.0
-"""Seconds that an answer about all relations stays fresh: their sizes are read from the file system."""
-
 MEASURED_FRESH = 600.0
 """Seconds that a measurement stays fresh: it reads the table."""
 
@@ -49,8 +46,8 @@ _MOST: Mapping[str, int] = {
 }
 
 
-def listed(postgres: Postgres, name: str, kind: type[T]) -> Kept[tuple[T, ...]]:
-    """The answer to one of the statements about relations, kept for all viewers.
+def listed(postgres: Postgres, name: str, kind: type[T]) -> tuple[T, ...]:
+    """The answer to one of the statements about relations, asked now: who concludes from several keeps them together.
 
     Args:
         postgres: The database.
@@ -58,15 +55,6 @@ def listed(postgres: Postgres, name: str, kind: type[T]) -> Kept[tuple[T, ...]]:
             ``database_figures``, ``oldest_xids``, ``horizon``, ``foreign_keys``, ``heap_statistics`` or
             ``index_statistics``.
         kind: What a row is.
-
-    Raises:
-        SourceError: No usable answer, and no good one is kept.
-    """
-    return postgres.kept(name, lambda rows: tuple(postgres.source.convert(rows, kind)), parameters_of(name), ttl=FRESH)
-
-
-def listed_now(postgres: Postgres, name: str, kind: type[T]) -> tuple[T, ...]:
-    """The same asked now, for what is noted in the records.
 
     Raises:
         SourceError: No usable answer.

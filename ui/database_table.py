@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
+from analysis import growth
 from ui import charts, context, diagnoses, format, tables
 from ui.clean import clean, inert
 from ui.database_tables import TABLE
@@ -71,19 +72,23 @@ def _growth(found: Opened, table: Table) -> None:
         st.caption("Its growth will be drawn after the second look of the worker.")
         return
     visit = context.current()
-    index = pd.DatetimeIndex([moment for moment, _ in found.track], tz=UTC)
-    frame = pd.DataFrame({"size": [float(one.bytes) for _, one in found.track]}, index=index)
+    sizes = {moment: float(one.bytes) for moment, one in found.track}
+    dead = {moment: _number(one.dead_rows) for moment, one in found.track}
+    both = growth.even({"size": sizes, "dead rows": dead})
+    frame, index = both[["size"]], both.index
     window = (index[0].to_pydatetime(), index[-1].to_pydatetime())
     figure = charts.timeseries(frame, unit="B", window=window, events=None, tz=visit.tz, height=180, theme=visit.theme)
+    st.caption("Size, by the console's own records")
     plot("tables-growth", figure, window, alt="Size of the table over time")
     if table.kind == "p":
         return
-    rows = pd.DataFrame({"dead rows": [_number(one.dead_rows) for _, one in found.track]}, index=index)
+    rows = both[["dead rows"]]
     due = found.relations.dues.get(table.name)
     levels = [charts.Threshold(due.vacuum, "autovacuum comes", "risk")] if due is not None and due.enabled else []
     figure = charts.timeseries(
         rows, unit="count", window=window, thresholds=levels, events=None, tz=visit.tz, height=180, theme=visit.theme
     )
+    st.caption("Dead rows")
     plot("tables-dead", figure, window, alt="Dead rows of the table over time")
 
 

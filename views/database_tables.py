@@ -39,11 +39,13 @@ from collectors.errors import SourceError
 from collectors.postgres_tables import expected, listed
 from collectors.registry import Sources
 from records.database import Database
-from views.ages import oldest
 from views.parallel import side_by_side
 from views.relation_memory import Remembered, remembered
 
 T = TypeVar("T")
+
+FRESH = 8.0
+"""Seconds that all that is known stays fresh: sizes are read from the file system, a file each."""
 
 LARGEST = 4
 """Tables of the chart of sizes; the others are one, so that its legend has room beside it."""
@@ -159,38 +161,43 @@ def load_relations(sources: Sources, database: Database | None, keep: float) -> 
     Raises:
         SourceError: The database could not be asked for its tables, and no good answer is kept.
     """
+    # One answer for all panels, so that no two of them tell of different moments.
+    view = (sources.environment, "postgres", "relations")
+    return sources.cache.get(view, None, partial(_asked, sources, database, keep), ttl=FRESH)
+
+
+_OPTIONAL: Mapping[str, tuple[str, type[Any]]] = {
+    "indexes": ("Indexes", Index),
+    "partitions": ("Partitions", Partition),
+    "sequences": ("Sequences", Sequence),
+    "oldest_xids": ("Ages of transaction ids by table", Frozen),
+    "horizon": ("Who holds back vacuum", Holder),
+    "foreign_keys": ("Foreign keys without an index", ForeignKey),
+    "heap_statistics": ("Bloat of tables", Statistics),
+    "index_statistics": ("Bloat of indexes", Statistics),
+}
+"""What may be missing while the rest is told: statement → what it is called, and what a row is."""
+
+
+def _asked(sources: Sources, database: Database | None, keep: float) -> Relations:
     postgres = sources.postgres
-    lacking: list[Lacking] = []
-    optional: dict[str, tuple[str, type[Any]]] = {
-        "indexes": ("Indexes", Index),
-        "partitions": ("Partitions", Partition),
-        "sequences": ("Sequences", Sequence),
-        "oldest_xids": ("Ages of transaction ids by table", Frozen),
-        "horizon": ("Who holds back vacuum", Holder),
-        "foreign_keys": ("Foreign keys without an index", ForeignKey),
-        "heap_statistics": ("Bloat of tables", Statistics),
-        "index_statistics": ("Bloat of indexes", Statistics),
-    }
     answers = side_by_side(
         partial(listed, postgres, "database_figures", Figures),
         partial(listed, postgres, "tables", Table),
-        *(partial(_or_error, partial(listed, postgres, name, kind)) for name, (_, kind) in optional.items()),
+        *(partial(_or_error, partial(listed, postgres, name, kind)) for name, (_, kind) in _OPTIONAL.items()),
         partial(remembered, sources, database, keep),
         postgres.server,
     )
+    (figures,), tables, *others, memory, server = answers
+    lacking: list[Lacking] = []
     found: dict[str, tuple[Any, ...] | None] = {}
-    for (name, (title, _)), answer in zip(optional.items(), answers[2:-2], strict=True):
-        found[name] = None if isinstance(answer, SourceError) else answer.value
+    for (name, (title, _)), answer in zip(_OPTIONAL.items(), others, strict=True):
+        found[name] = None if isinstance(answer, SourceError) else answer
         if isinstance(answer, SourceError):
             lacking.append(Lacking(title, f"{answer.source} {answer.what}", answer.hint))
-    figures: Figures = answers[0].value[0]
-    tables: tuple[Table, ...] = answers[1].value
-    memory: Remembered = answers[-2]
-    role: str = answers[-1].value.role
     if memory.error:
         lacking.append(Lacking("What was before now", memory.error, ""))
-    good = [one for one in answers[:-2] if not isinstance(one, SourceError)]
-    return oldest(good, _concluded(figures, tables, found, memory, postgres.settings.disk_bytes, role, lacking))
+    return _concluded(figures, tables, found, memory, postgres.settings.disk_bytes, server.value.role, lacking)
 
 
 def _concluded(
@@ -348,10 +355,9 @@ def load_sizes(sources: Sources, database: Database | None, keep: float) -> Kept
         for (kind, name), track in (memory.tracks or {}).items()
         if kind == "table" and name not in parents
     }
-    frame = pd.DataFrame({name: pd.Series(values, dtype=float) for name, values in tracks.items() if values})
+    frame = growth.even({name: values for name, values in tracks.items() if values})
     if len(frame) < 2:
         return Kept(pd.DataFrame(), now)
-    frame = frame.sort_index()
     frame = frame[frame.iloc[-1].fillna(0.0).sort_values(ascending=False).index]
     if len(frame.columns) > LARGEST:
         rest = frame.iloc[:, LARGEST:].sum(axis=1)

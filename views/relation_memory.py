@@ -13,19 +13,21 @@ from itertools import pairwise
 from analysis import growth, indexes, xids
 from analysis.relations import Figures, Index, Table, whole_tables
 from analysis.relations import Sequence as NumberSequence
-from collectors.postgres_tables import listed_now
+from collectors.postgres_tables import listed
 from collectors.registry import Sources
-from collectors.span import Span
 from records.database import Database
 from records.errors import RecordsError
 from records.leases import Lease
-from records.relations import Kind, RelationSample, Sweep, Track, read_sweeps, read_track, read_tracks, save_sweep
+from records.relations import Kind, RelationSample, Sweep, Track, read_sweeps, read_tracks, save_sweep
 
 LATEST = 12
 """Looks that are read as they were taken, the newest ones."""
 
-SPREAD = 40
-"""And how many of all others, evenly spread: for every relation, a page reads no more than these."""
+WEEK = 28
+"""How many of those of the last week, evenly spread."""
+
+SPREAD = 20
+"""And how many of all before: for every relation, a page reads no more than these."""
 
 FRESH = 60.0
 """Seconds that what was read from the records stays fresh."""
@@ -146,20 +148,25 @@ def remembered(sources: Sources, database: Database | None, keep: float) -> Reme
 
 
 def moments(taken: Sequence[datetime]) -> list[datetime]:
-    """The looks of which everything is read: the newest, and of the others some, evenly spread."""
-    older, latest = taken[:-LATEST], taken[-LATEST:]
-    step = max(len(older) / SPREAD, 1.0)
-    places = sorted({int(number * step) for number in range(SPREAD) if int(number * step) < len(older)})
-    return [*(older[place] for place in places), *latest]
+    """The looks of which everything is read: the newest, and of those before them some, evenly spread.
 
-
-def track_of(database: Database, environment: str, kind: Kind, name: str, span: Span) -> Track:
-    """Everything that was seen of one relation within a span.
-
-    Raises:
-        RecordsError: The records could not be used.
+    Args:
+        taken: When looks were taken, the newest last.
     """
-    return read_track(database, environment, kind, name, span.start, span.end)
+    if not taken:
+        return []
+    week = taken[-1] - GROWTH
+    older, latest = taken[:-LATEST], taken[-LATEST:]
+    found = [
+        *_spread([one for one in older if one < week], SPREAD),
+        *_spread([one for one in older if one >= week], WEEK),
+    ]
+    return [*found, *latest]
+
+
+def _spread(taken: Sequence[datetime], most: int) -> list[datetime]:
+    step = max(len(taken) / most, 1.0)
+    return [taken[int(number * step)] for number in range(min(most, len(taken)))]
 
 
 def note(sources: Sources, database: Database, lease: Lease, *, interval: float, keep: float) -> int:
@@ -184,10 +191,10 @@ def note(sources: Sources, database: Database, lease: Lease, *, interval: float,
     if read_sweeps(database, sources.environment, now - timedelta(seconds=interval * HALF), now):
         return 0
     postgres = sources.postgres
-    (figures,) = listed_now(postgres, "database_figures", Figures)
-    tables = listed_now(postgres, "tables", Table)
-    found = listed_now(postgres, "indexes", Index)
-    numbers = listed_now(postgres, "sequences", NumberSequence)
+    (figures,) = listed(postgres, "database_figures", Figures)
+    tables = listed(postgres, "tables", Table)
+    found = listed(postgres, "indexes", Index)
+    numbers = listed(postgres, "sequences", NumberSequence)
     samples = samples_of(tables, found, numbers)
     totals = [group[0].total if group else 0 for group in (tables, found, numbers)]
     sweep = Sweep(now, figures.bytes, figures.next_xid, figures.xid_age, figures.mxid_age, sum(totals))

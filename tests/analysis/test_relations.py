@@ -164,7 +164,7 @@ def test_the_rate_of_transaction_ids_begins_anew_where_the_counter_went_back():
     ("age", "used", "status", "words"),
     [
         (1_700_000_000, None, "broken", "1.7 G transactions behind in freezing of 2.14 G"),
-        (1_000_000_000, 5000.0, "broken", "at 5,000 transactions/s the server stops writing in 2.65 d"),
+        (1_000_000_000, 5000.0, "broken", "at 5,000 transactions/s the server stops writing in 2.6 d"),
         (1_000_000_000, 10.0, None, ""),
     ],
 )
@@ -284,7 +284,7 @@ def test_the_width_of_partitions_is_inferred_and_the_next_one_is_named_like_them
 def test_the_next_partition_is_missing_only_when_its_time_comes_near():
     assert partitions.diagnose(partitions.coverages(years(2025, 2026, 2027), NOW), NOW) == []
     (near,) = partitions.diagnose(partitions.coverages(years(2025, 2026), NOW), NOW)
-    assert "missing: in 35.5 d, from 2027-01-01 00:00 UTC on, new rows are refused" in near.text
+    assert "missing: in 36 d, from 2027-01-01 00:00 UTC on, new rows are refused" in near.text
     summer = datetime(2026, 6, 1, tzinfo=UTC)
     assert partitions.diagnose(partitions.coverages(years(2025, 2026), summer), summer) == []
 
@@ -336,7 +336,7 @@ def test_a_sequence_ends_with_its_own_limit_or_its_columns(keys, used, status):
 def test_a_sequence_that_runs_out_within_a_month_is_named_whatever_its_share():
     (one,) = sequences.fills([msgspec.structs.replace(SEQUENCE, last_value=10**9)], {"public.s": 1000.0})
     (told,) = sequences.diagnose([one])
-    assert "13.3 d left at the present rate" in told.text
+    assert "13 d left at the present rate" in told.text
     assert "ALTER TABLE public.t ALTER COLUMN id TYPE bigint;" in told.mend
 
 
@@ -365,3 +365,16 @@ def test_bloat_is_not_estimated_where_a_width_or_the_rows_are_unknown():
     for lacking in ({"known": 2}, {"row_count": None}, {"bytes": 0}, {"columns": 0, "known": 0}):
         assert heap(msgspec.structs.replace(known, **lacking), 8192) is None
         assert btree(msgspec.structs.replace(known, **lacking), 8192) is None
+
+
+def test_sizes_are_drawn_at_even_times_and_a_long_pause_stays_a_gap():
+    quarter = timedelta(minutes=15)
+    # Looks are never taken to the second.
+    late = timedelta(microseconds=123_457)
+    looks = {NOW + number * quarter + late: float(number) for number in (*range(8), 8.3, 20)}
+    frame = growth.even({"a": looks, "b": {NOW + late: 5.0}})
+    assert set(frame.index.to_series().diff().dropna()) == {quarter}
+    assert frame["a"].iloc[-1] == 20
+    assert 7 <= frame["a"].isna().sum() <= 10
+    assert frame["b"].notna().sum() == 3
+    assert len(growth.even({})) == 0

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from collectors import registry
-from collectors.postgres_tables import listed_now
+from collectors.postgres_tables import listed
 from collectors.registry import Sources
 from records.database import Database, open_database
 from records.leases import take_lease
@@ -399,11 +399,11 @@ def swept(
 ) -> None:
     """Keeps looks of the past: what is seen now, with sizes of the past, and the counter of transactions back then."""
     postgres = build.postgres
-    (figures,) = listed_now(postgres, "database_figures", relation_memory.Figures)
+    (figures,) = listed(postgres, "database_figures", relation_memory.Figures)
     seen = relation_memory.samples_of(
-        listed_now(postgres, "tables", relation_memory.Table),
-        listed_now(postgres, "indexes", relation_memory.Index),
-        listed_now(postgres, "sequences", relation_memory.NumberSequence),
+        listed(postgres, "tables", relation_memory.Table),
+        listed(postgres, "indexes", relation_memory.Index),
+        listed(postgres, "sequences", relation_memory.NumberSequence),
     )
     lease = take_lease(records, f"past {uuid.uuid4()}", "the past", 600)
     for place, age in enumerate(ages):
