@@ -98,11 +98,12 @@ def why_and_mend(advice: Mapping[str, Advice]) -> Callable[[Told, Span], None]:
 
     def draw(found: Told, _span: Span) -> None:
         diagnoses.diagnoses(found.diagnoses, advice, well="Nothing is wrong with what can be seen.")
-        for one in found.upkeep.missing:
-            mark = STATUS["unknown"]
-            st.markdown(f":{mark.markdown}[{mark.icon} {inert(one.what)}: not known.] {inert(one.why, 300)}")
-            if one.hint:
-                st.code(clean(one.hint, 500, lines=True), language=None, wrap_lines=True)
+        mark = STATUS["unknown"]
+        for why, hint in dict.fromkeys((one.why, one.hint) for one in found.upkeep.missing):
+            what = "; ".join(one.what for one in found.upkeep.missing if (one.why, one.hint) == (why, hint))
+            st.markdown(f":{mark.markdown}[{mark.icon} Not known:] {inert(what, 400)}. {inert(why, 300)}.")
+            if hint:
+                st.code(clean(hint, 500, lines=True), language=None, wrap_lines=True)
         with st.container(horizontal=True, gap="small"):
             params: dict[str, str] = {**context.current().params(), "part": "tables"}
             menu.link("database", "Tables behind their threshold", params=params)
@@ -121,7 +122,7 @@ def statuses(found: Told) -> dict[str, Status]:
 def _wal(upkeep: Upkeep) -> tuple[str, str | None]:
     now, whole = upkeep.wal_now, upkeep.wal
     if upkeep.server.standby:
-        return format.UNKNOWN, "a standby writes none"
+        return format.UNKNOWN, "standby"
     value = format.value(now.value / now.seconds, "B/s") if now is not None else format.UNKNOWN
     if whole is None or whole.reset_at is None:
         return value, None
@@ -140,8 +141,8 @@ def _lag(upkeep: Upkeep) -> tuple[str, str | None]:
     if not following:
         return "none", "none is connected"
     farthest = max(following, key=lambda one: one.behind or 0)
-    slowest = max((one.replay_seconds or 0.0 for one in following), default=0.0)
-    return format.value(farthest.behind, "B"), f"{format.value(slowest, 's')}, {farthest.name}"
+    told = [one.replay_seconds for one in following if one.replay_seconds is not None]
+    return format.value(farthest.behind, "B"), (f"{format.value(max(told), 's')}, " if told else "") + farthest.name
 
 
 def _kept(upkeep: Upkeep) -> tuple[str, str | None]:

@@ -44,7 +44,10 @@ REQUESTED_SHARE = 0.5
 """From which share of requested checkpoints on WAL is too small for what is written."""
 
 LEAST_CHECKPOINTS = 4
-"""Fewer say nothing about their causes."""
+"""Fewer between looks say nothing about their causes."""
+
+LEAST_SINCE_RESET = 12
+"""The same since the reset: an hour of them by the clock, so that what was asked for at the beginning weighs little."""
 
 TEMP_BYTES_HOURLY = GIB
 """Temporary files an hour that are worth a word."""
@@ -350,7 +353,7 @@ def _autovacuum(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:
 
 def _checkpoints(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
     share, number, since = requested(found, length)
-    if share is None or number < LEAST_CHECKPOINTS or share < REQUESTED_SHARE:
+    if share is None or share < REQUESTED_SHARE:
         return
     text = f"{value(share, 'ratio')} of {number} checkpoints {since} were requested and did not come by the clock"
     limit = found.setting("max_wal_size")
@@ -363,7 +366,10 @@ def _checkpoints(found: Upkeep, value: Words, length: Length) -> Iterator[Diagno
 
 
 def requested(found: Upkeep, length: Length) -> tuple[float | None, int, str]:
-    """Share of requested checkpoints, of how many, and since when; between looks where those saw enough of them."""
+    """Share of requested checkpoints, of how many, and since when; between looks where those saw enough of them.
+
+    The share is ``None`` where too few are known.
+    """
     seen, all_of_them = found.checkpoints_seen, found.checkpoints
     if seen is not None and sum(seen.by.values()) >= LEAST_CHECKPOINTS:
         number = int(sum(seen.by.values()))
@@ -376,7 +382,7 @@ def requested(found: Upkeep, length: Length) -> tuple[float | None, int, str]:
         if all_of_them.reset_at
         else "so far"
     )
-    return (all_of_them.requested / number if number else None), number, since
+    return (all_of_them.requested / number if number >= LEAST_SINCE_RESET else None), number, since
 
 
 def _counters(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:
