@@ -16,6 +16,9 @@ from collectors.postgres_server import APPLICATION
 CLIENT_LENGTH = 100
 """Characters that are kept of the name of a client."""
 
+UNIDENTIFIED_LENGTH = 2000
+"""Characters that are read of a statement that has no identifier, with each sample."""
+
 TEXT_LENGTH = 8000
 """Characters that are read of a statement."""
 
@@ -31,6 +34,7 @@ class Active(msgspec.Struct, frozen=True):
         query_id: Identifier of their statement; 0 where there is none (``compute_query_id`` off, background work).
         user: Their role; empty for background work.
         client: Their ``application_name``, or the kind of a background process.
+        text: Their statement where it has no identifier, with people's values in it; else empty.
         sessions: How many there are; each parallel worker is one.
     """
 
@@ -38,6 +42,7 @@ class Active(msgspec.Struct, frozen=True):
     query_id: int
     user: str
     client: str
+    text: str
     sessions: int
 
 
@@ -52,7 +57,7 @@ def sample(postgres: Postgres) -> list[Active]:
     Raises:
         SourceError: The server did not answer, or does not let the console see this.
     """
-    rows = postgres.ask("activity", {"own": APPLICATION, "characters": CLIENT_LENGTH})
+    rows = postgres.ask("activity", {"own": APPLICATION, "characters": CLIENT_LENGTH, "text": UNIDENTIFIED_LENGTH})
     return postgres.source.convert(rows, Active)
 
 

@@ -40,6 +40,18 @@ def known_texts(database: Database, environment: str, ids: Collection[int]) -> s
     return set(read_texts(database, environment, ids))
 
 
+def all_texts(database: Database, environment: str, most: int = 10_000) -> dict[int, str]:
+    """The statements that are kept of an environment, those in use last.
+
+    Raises:
+        RecordsError: The database could not be used.
+    """
+    t = statement_texts
+    query = select(t.c.query_id, t.c.text).where(t.c.environment == environment).order_by(t.c.last_seen.desc())
+    with database.reading() as connection:
+        return {row.query_id: row.text for row in connection.execute(query.limit(most))}
+
+
 def read_texts(database: Database, environment: str, ids: Collection[int]) -> dict[int, str]:
     """The statements of identifiers, as far as they are kept.
 

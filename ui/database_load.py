@@ -412,9 +412,9 @@ def _shares(found: Parts, name: str, title: str, *, wide: bool = False) -> None:
     visit = context.current()
     frame = found.shares[name].copy()
     columns = [
-        Column("name", title, width=750 if wide else 150, limit=300 if wide else 80),
-        Column("load", "Sessions", "number", unit="", width=85, help="Average active sessions."),
-        Column("share", "Share", "number", unit="ratio", width=75, help="Of all of the load in this window."),
+        Column("name", title, width=750 if wide else 185, limit=300 if wide else 80),
+        Column("load", "Sessions", "number", unit="", width=75, help="Average active sessions."),
+        Column("share", "Share", "number", unit="ratio", width=70, help="Of all of the load in this window."),
     ]
     if wide:
         columns = [*columns[1:], columns[0]]

@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from analysis.blocking import blocking
+from analysis.likeness import identifier_of, likeness
 from analysis.sql_text import shown
 from collectors import postgres_activity
 from collectors.errors import SourceError
 from collectors.postgres import Postgres
+from collectors.postgres_activity import Active
 from collectors.postgres_now import Lock, load_locks
 from collectors.postgres_sessions import Session, Sessions, load_sessions
 from collectors.registry import Sources
@@ -32,8 +34,9 @@ from records.activity import (
     minute_of,
     save_activity,
 )
-from records.activity_reading import known_texts
+from records.activity_reading import all_texts, known_texts
 from records.database import Database
+from records.errors import RecordsError
 from records.leases import Lease
 from telemetry import logs
 from views.database_now import waits
@@ -85,6 +88,9 @@ class ActivityMemory:
         self._minutes: dict[datetime, _Open] = {}
         self._texts: dict[int, str] = {}
         self._known: dict[int, None] = {}
+        self._alike: dict[str, int] = {}
+        self._compared: set[int] = set()
+        self._alike_at: datetime | None = None
         self._blocking: list[Blocking] = []
         self._roots: tuple[int, ...] = ()
         self._rooted_at: datetime | None = None
@@ -114,6 +120,7 @@ class ActivityMemory:
             self.write(database, lease, clock(), everything=True)
             raise
         now = clock()
+        found = [self._identified(one, database, now) for one in found]
         self._add(now, found)
         self._learn(lambda ids: postgres_activity.running_texts(postgres, ids), (one.query_id for one in found))
         if any(one.wait.startswith("Lock:") for one in found):
@@ -157,7 +164,7 @@ class ActivityMemory:
         self._texts.clear()
         self._blocking.clear()
 
-    def _add(self, now: datetime, found: Iterable[postgres_activity.Active]) -> None:
+    def _add(self, now: datetime, found: Iterable[Active]) -> None:
         one = self._minutes.setdefault(minute_of(now), _Open(0, {}))
         one.samples += 1
         for active in found:
@@ -165,6 +172,32 @@ class ActivityMemory:
             one.sessions[group] = one.sessions.get(group, 0) + active.sessions
         if len(one.sessions) > 10 * MOST_GROUPS[MINUTE]:
             one.sessions = folded(one.sessions, 5 * MOST_GROUPS[MINUTE])
+
+    def _identified(self, one: Active, database: Database, now: datetime) -> Active:
+        """With the identifier that its statement is known by from calmer times, where it has none yet."""
+        if one.query_id != NO_QUERY or not one.text:
+            return one
+        if likeness(one.text) not in self._alike and (
+            self._alike_at is None or now - self._alike_at > timedelta(seconds=MINUTE)
+        ):
+            self._alike_at = now
+            self._compare(database)
+        query_id = identifier_of(one.text, self._alike)
+        if query_id not in self._known:
+            self._texts[query_id] = shown(one.text, literals=False)
+            self._known[query_id] = None
+        return msgspec.structs.replace(one, query_id=query_id)
+
+    def _compare(self, database: Database) -> None:
+        """Learn how the statements of the records look without their values; those that are new to us."""
+        try:
+            texts = all_texts(database, self._environment)
+        except RecordsError as error:
+            log.info("texts of statements could not be read", environment=self._environment, cause=str(error))
+            return
+        for query_id in sorted(texts.keys() - self._compared):
+            self._alike.setdefault(likeness(texts[query_id]), query_id)
+        self._compared |= texts.keys()
 
     def _learn(self, ask: Callable[[set[int]], dict[int, str]], ids: Iterable[int]) -> None:
         """Read the texts of statements that are not known yet; one that is missed is asked for again later."""

@@ -15,10 +15,7 @@ from collectors.errors import Denied, Unreachable
 from collectors.postgres_activity import sample
 from collectors.postgres_server import APPLICATION
 from collectors.registry import Sources
-from records.activity import (
-    NO_QUERY,
-    Group,
-)
+from records.activity import NO_QUERY, Group, save_activity
 from records.activity_reading import (
     list_blocking,
     read_blocking,
@@ -156,7 +153,9 @@ def test_a_statement_without_an_identifier_counts_too(server, sources, memory, d
     with running(server, "SELECT pg_sleep(600)", 1, options="-c compute_query_id=off"):
         memory.sample(sources(), database, lease, lambda: NOON)
         memory.write(database, lease, NOON + MINUTE)
-    assert {group.query_id for group in read_groups(database, "test", NOON, NOON + MINUTE)} == {NO_QUERY}
+    (own,) = {group.query_id for group in read_groups(database, "test", NOON, NOON + MINUTE)}
+    assert own != NO_QUERY
+    assert read_texts(database, "test", [own]) == {own: "SELECT pg_sleep(…)"}
 
 
 def test_parallel_workers_count_as_the_load_that_they_are(server, sources):
@@ -199,6 +198,30 @@ def test_who_waited_for_whom_can_be_looked_at_later_and_holds_no_values(server, 
     tree = seats(found.sessions, waits(rows), found.locks, ())
     assert [seat.node.depth for seat in tree] == [0, 1, 2]
     assert (tree[0].session.pid, tree[0].holds, tree[1].wants) == (pid, ("a row of held",), "a row of held")
+
+
+def test_sessions_that_wait_before_their_statement_has_an_identifier_are_told_by_that_of_calmer_times(
+    server, sources, memory, database, lease
+):
+    asked = sources()
+    statement = "SELECT owner FROM held WHERE id = 4711 -- of ann"
+    with server.connect("synaptic") as session:
+        session.execute(statement.encode())
+    calm = "SELECT queryid, query FROM pg_stat_statements WHERE query LIKE 'SELECT owner FROM held WHERE id = $1%'"
+    ((query_id, text),) = server.run(calm, "synaptic")
+    save_activity(database, lease, "test", [], texts={query_id: text}, now=NOON, keep=8 * DAY)
+    with server.connect("synaptic", autocommit=False) as holder:
+        holder.execute("LOCK TABLE held")
+        with running(server, statement, 3), running(server, "SELECT max(owner) FROM held WHERE id < 12"):
+            memory.sample(asked, database, lease, lambda: NOON)
+            memory.write(database, lease, NOON + MINUTE)
+        holder.rollback()
+    groups = read_groups(database, "test", NOON, NOON + MINUTE)
+    waiting = {group.query_id: seen for group, seen in groups.items() if group.wait == "Lock:relation"}
+    assert waiting.pop(query_id) == 3
+    ((own, seen),) = waiting.items()
+    assert seen == 1
+    assert read_texts(database, "test", [own]) == {own: "SELECT max(owner) FROM held WHERE id < …"}
 
 
 def test_when_one_worker_takes_over_from_another_no_sample_is_lost_or_doubled(server, sources, database, lease):
@@ -308,6 +331,7 @@ def test_the_worker_samples_writes_what_it_has_when_it_ends_and_leaves_no_connec
         now = datetime.now(UTC)
         found = read_load(database, "test", "client", now - 5 * MINUTE, now + MINUTE)
         assert sum(found.samples.values()) >= 1
-        assert sum(found.sessions.values()) == 2 * sum(found.samples.values())
+        ours = {start: seen for (start, client), seen in found.sessions.items() if client == "api"}
+        assert ours == {start: 2 * looks for start, looks in found.samples.items()}
         asked.postgres.close()
         until(lambda: server.run(seen) == [(0,)], "its connection being closed")

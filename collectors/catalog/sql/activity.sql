@@ -14,6 +14,11 @@ SELECT
         END,
         %(characters)s
     ) AS client,
+    -- A statement that waits for its tables while it is read has no identifier yet.
+    CASE
+        WHEN a.query_id IS NULL AND a.backend_type = 'client backend' THEN left(a.query, %(text)s)
+        ELSE ''
+    END AS text,
     count(*) AS sessions
 FROM pg_stat_activity AS a
 WHERE a.state IN ('active', 'fastpath function call')
@@ -25,4 +30,4 @@ WHERE a.state IN ('active', 'fastpath function call')
         OR a.wait_event_type IS NULL
         OR a.wait_event_type NOT IN ('Client', 'Extension', 'Timeout')
     )
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3, 4, 5
