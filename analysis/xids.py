@@ -119,18 +119,19 @@ def diagnose(
 
 def named(one: Holder, now: datetime) -> str:
     """Who holds back the horizon, in words."""
-    who = f" ({one.who})" if one.who else ""
-    since = f", for {length((now - one.since).total_seconds())}" if one.since is not None else ""
+    since = f"for {length((now - one.since).total_seconds())}" if one.since is not None else ""
+    state = one.state if one.kind == "session" else ""
+    about = ", ".join(word for word in (one.who, state, since) if word)
+    told = f" ({about})" if about else ""
     match one.kind:
         case "prepared":
-            return f"prepared transaction {one.name}{who}{since}"
+            return f"prepared transaction {one.name}{told}"
         case "slot":
-            return f"{one.state} replication slot {one.name}{who}"
+            return f"{one.state} replication slot {one.name}{told}"
         case "standby":
-            return f"standby of process {one.name}{who}"
+            return f"standby of process {one.name}{told}"
         case _:
-            state = f", {one.state}" if one.state else ""
-            return f"session {one.name}{who}{state}{since}"
+            return f"session {one.name}{told}"
 
 
 def ended_by(one: Holder) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import growth
+from analysis.indexes import bytes_of
 from ui import charts, context, diagnoses, format, tables
 from ui.clean import clean, inert
 from ui.database_tables import TABLE
@@ -110,9 +111,7 @@ def _facts(found: Opened, table: Table) -> None:
             "Living and dead rows",
             f"{format.value(table.live_rows, 'count')} and {format.value(table.dead_rows, 'count')}",
         ),
-        ("Last vacuum", _when(table.last_vacuum, now)),
-        ("Last autovacuum", _when(table.last_autovacuum, now)),
-        ("Last analyze", _when(table.analyzed, now)),
+        *_cleaned(table, now),
         ("Rows changed since", format.value(table.modified, "count")),
         ("Full scans", f"{format.value(table.seq_scans, 'count')}, {format.value(table.seq_rows, 'count')} rows read"),
         ("Index scans", format.value(table.index_scans, "count")),
@@ -121,7 +120,7 @@ def _facts(found: Opened, table: Table) -> None:
     if due is not None:
         insert = f", at {format.value(due.insert, 'count')} inserted" if due.insert is not None else ""
         at = f"at {format.value(due.vacuum, 'count')} dead rows{insert}"
-        facts.insert(8, ("Autovacuum comes", at if due.enabled else "never: it is switched off"))
+        facts.insert(7, ("Autovacuum comes", at if due.enabled else "never: it is switched off"))
     if bloat is not None:
         estimate = f"about {format.value(bloat.wasted, 'B')} ({format.value(bloat.share, 'ratio')}), an estimate"
         facts.insert(4, ("Not needed", estimate))
@@ -132,6 +131,18 @@ def _facts(found: Opened, table: Table) -> None:
     frame = pd.DataFrame(facts, columns=["what", "value"])
     columns = [Column("what", "What", width=170), Column("value", "Value", width="large")]
     tables.table(frame, columns=columns, key="database-table-facts", alt="What is known of the table")
+
+
+def _cleaned(table: Table, now: datetime) -> list[tuple[str, str]]:
+    """When it was vacuumed and analyzed; a partitioned table itself never is vacuumed."""
+    looked = ("Last analyze", _when(table.analyzed, now))
+    if table.kind == "p":
+        return [looked]
+    return [
+        ("Last vacuum", _when(table.last_vacuum, now)),
+        ("Last autovacuum", _when(table.last_autovacuum, now)),
+        looked,
+    ]
 
 
 def _when(moment: datetime | None, now: datetime) -> str:
@@ -166,11 +177,12 @@ def _measured(found: Opened) -> None:
 
 def _indexes(found: Opened) -> None:
     density = {one.name: one.density for one in found.measured_indexes}
+    sizes = bytes_of(found.relations.indexes)
     rows = [
         {
             "marks": ", ".join(found.relations.marks.get(one.name, ())),
             "name": one.short_name,
-            "bytes": one.bytes,
+            "bytes": sizes[one.name],
             "scans": found.relations.uses[one.name].scans,
             "density": density.get(one.name),
             "definition": one.definition.partition(" USING ")[2] or one.definition,
@@ -182,13 +194,17 @@ def _indexes(found: Opened) -> None:
         return
     columns = [
         Column("name", "Index", width=200),
-        Column("marks", "What", width=100),
+        *([Column("marks", "What", width=100)] if any(row["marks"] for row in rows) else []),
         Column("bytes", "Size", "number", unit="B", width=80),
         Column("scans", "Scans", "number", unit="count", width=70),
         Column("definition", "On", width="medium", limit=200),
     ]
     if density:
-        columns.insert(3, Column("density", "Filled", "number", unit="percent", width=75, help="Leaf pages, measured."))
+        filled = Column("density", "Filled", "number", unit="percent", width=75, help="Leaf pages, measured.")
+        columns.insert(len(columns) - 1, filled)
+            len(columns) - 1,
+            Column("density", "Filled", "number", unit="percent", width=75, help="Leaf pages, measured."),
+        )
     tables.table(pd.DataFrame(rows), columns=columns, key="database-table-indexes", alt="Its indexes")
 
 

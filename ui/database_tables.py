@@ -364,7 +364,7 @@ def sequences(found: Relations, _span: Span) -> None:
             "type": one.sequence.column_type or one.sequence.type,
             "value": one.sequence.last_value,
             "used": one.used,
-            "left": one.left,
+            "left": length(one.left) if one.left is not None else None,
         }
         for one in found.fills[:50]
     ]
@@ -375,7 +375,7 @@ def sequences(found: Relations, _span: Span) -> None:
         Column("type", "Type", width=90),
         Column("value", "Last value", "number", unit="count", width=100),
         Column("used", "Used", "number", unit="ratio", width=80),
-        Column("left", "Left", "number", unit="s", width=80, help="At the rate of the last week."),
+        Column("left", "Left", width=130, help="At the rate of the last week."),
     ]
     tables.table(pd.DataFrame(rows), columns=columns, key="database-sequences", alt="Sequences")
 

@@ -107,7 +107,7 @@ def test_autovacuum_comes_at_the_threshold_of_the_manual_with_the_own_options_of
         ({"vacuuming": True}, {}, [], "a vacuum is at it now", ""),
         ({}, {"autovacuum": False}, [], "autovacuum is off for the whole server", "ALTER SYSTEM SET autovacuum = on;"),
         ({"options": ["autovacuum_enabled=off"]}, {}, [], "switched off for it", "RESET (autovacuum_enabled)"),
-        ({}, {}, [HOLDER], "vacuum cannot remove what session 4711 (app), idle in transaction, for 5 h may still see",
+        ({}, {}, [HOLDER], "vacuum cannot remove what session 4711 (app, idle in transaction, for 5 h) may still see",
          "SELECT pg_terminate_backend(4711);"),
         ({}, {}, [], "over autovacuum's threshold of 20.1 k, and it was vacuumed last 3 h ago", "VACUUM"),
         ({"planner_rows": 10**6, "live_rows": 100_000}, {}, [], "autovacuum comes only at 200 k dead rows",
