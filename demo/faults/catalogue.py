@@ -101,10 +101,12 @@ def database(plan: Plan, application_name: str) -> psycopg.Connection:
 
 
 def end_sessions(plan: Plan, application_name: str) -> None:
-    """End all sessions of this name in the database."""
+    """End the application's sessions of this name; those of other roles are somebody else's."""
     with database(plan, "demo-heal") as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", (application_name,)
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = %s AND usename = current_user",
+            (application_name,),
         )
 
 
