@@ -202,9 +202,6 @@ def _indexes(found: Opened) -> None:
     if density:
         filled = Column("density", "Filled", "number", unit="percent", width=75, help="Leaf pages, measured.")
         columns.insert(len(columns) - 1, filled)
-            len(columns) - 1,
-            Column("density", "Filled", "number", unit="percent", width=75, help="Leaf pages, measured."),
-        )
     tables.table(pd.DataFrame(rows), columns=columns, key="database-table-indexes", alt="Its indexes")
 
 
