@@ -46,16 +46,23 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
 
-# Every panel has its data or says why not, and nothing has changed for a moment.
+# Every panel has its data or says why not, and nothing has changed for a moment. A page that looks anew every two
+# seconds never stands still on a busy machine: there it is enough that nothing has been missing for a while.
 SETTLED = """() => {
     const app = document.querySelector('[data-testid="stApp"]');
-    const busy = !app || app.getAttribute('data-test-script-state') !== 'notRunning'
-        || document.querySelector('[data-testid="stSkeleton"]');
+    const missing = !app || document.querySelector('[data-testid="stSkeleton"]')
+        || !document.querySelector('.st-key-heading');
+    const running = !app || app.getAttribute('data-test-script-state') !== 'notRunning';
     const now = performance.now();
-    if (busy || window.__quietLength !== document.body.innerHTML.length) {
+    if (missing) {
+        window.__completeSince = undefined;
+        return false;
+    }
+    window.__completeSince ??= now;
+    if (running || window.__quietLength !== document.body.innerHTML.length) {
         window.__quietLength = document.body.innerHTML.length;
         window.__quietSince = now;
-        return false;
+        return now - window.__completeSince > 12000;
     }
     return now - window.__quietSince > 1500;
 }"""

@@ -90,7 +90,7 @@ def tree(
     for number, place in enumerate(roots[:MOST_ROOTS]):
         end = roots[number + 1] if number + 1 < len(roots) else len(found.seats)
         with st.container(border=True, gap="small", key=f"database-root-{number}"):
-            _root(found, found.seats[place], who(found.seats[place]), literals=literals)
+            _root(found.seats[place], number, who(found.seats[place]), literals=literals)
             _waiters(found.seats[place + 1 : end], number, literals=literals)
             _calls(mend(found.seats[place]))
     if len(roots) > MOST_ROOTS:
@@ -111,11 +111,17 @@ def why_no_tree(found: Now) -> str:
     return "" if found.seats else "Nobody waits for a lock."
 
 
-def _root(found: Now, seat: Seat, heading: str, *, literals: bool) -> None:
+def _root(seat: Seat, number: int, heading: str, *, literals: bool) -> None:
     node = seat.node
     mark = STATUS["broken" if node.behind > 1 else "risk"]
     waits = f"{node.behind} session{'s wait' if node.behind > 1 else ' waits'} behind it"
-    st.markdown(f":{mark.markdown}[{mark.icon} **{inert(heading, 300)}**] · {waits}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":{mark.markdown}[{mark.icon} **{inert(heading, 300)}**] · {waits}", width="stretch")
+        if seat.session is not None:
+            st.button(
+                "Open", key=f"database-open-{number}", type="tertiary", icon=":material/open_in_full:",
+                help="Its locks, since when, and where it comes from", on_click=_open, args=(node.pid,),
+            )  # fmt: skip
     told = []
     if node.cycle:
         told.append("waits for itself through others: a deadlock, which the server is about to end")
@@ -319,7 +325,8 @@ def one_session(found: Opened, _span: Span, *, mend: Callable[[Session], str], l
         waited = format.value(found.seat.node.waited, "s")
         facts["Waits for"] = f"{found.seat.wants}, for {waited}, because of {blockers}"
     if found.seat is not None and found.seat.node.behind:
-        facts["Behind it"] = f"{found.seat.node.behind} sessions wait for it"
+        many = found.seat.node.behind
+        facts["Behind it"] = f"{many} session{'s wait' if many > 1 else ' waits'} for it"
     st.markdown("  \n".join(f":gray[{name}] {inert(text, 300)}" for name, text in facts.items()))
     st.code(clean(shown(session.query, literals), 8000, lines=True) or "-- no statement yet", language="sql",
             wrap_lines=True, height=260 if len(session.query) > 900 else "content")  # fmt: skip
@@ -359,6 +366,10 @@ def one_session(found: Opened, _span: Span, *, mend: Callable[[Session], str], l
 def why_gone(found: Opened) -> str:
     """Why there is nothing to show of an opened session; an empty text where there is something."""
     return "" if found.session is not None else "This session has ended."
+
+
+def _open(pid: int) -> None:
+    context.change(**{PID: str(pid), AT: "tree"})
 
 
 def _close() -> None:
