@@ -324,7 +324,7 @@ class Holder(msgspec.Struct, frozen=True):
     Attributes:
         kind: ``session``, ``standby``, ``prepared`` or ``slot``.
         name: Process id, name of the transaction or of the slot; foreign text.
-        who: User, application and address; owner; plugin.
+        who: User and application; owner; plugin.
         state: State of the session; whether the slot is in use.
         age: Transaction ids since the oldest one that it may still see.
         since: When its transaction began; ``None`` for a slot.

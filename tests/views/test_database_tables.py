@@ -1,6 +1,7 @@
 """Tables and indexes of a real PostgreSQL, 15 and 18: what is wrong with them, why, and the statement that mends it."""
 
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -17,7 +18,7 @@ from collectors.postgres_tables import listed
 from collectors.registry import Sources
 from records.database import Database, open_database
 from records.leases import take_lease
-from records.relations import Sweep, save_sweep
+from records.relations import Sweep, read_sweeps, read_tracks, save_sweep
 from settings import Limits, Settings
 from tests.support import postgresql
 from tests.support.looping import until
@@ -25,6 +26,7 @@ from tests.support.postgresql import Server
 from views import relation_memory
 from views.database_table import load_opened
 from views.database_tables import Relations, load_relations, load_sizes
+from worker import Worker
 
 pytestmark = pytest.mark.integration
 
@@ -228,6 +230,25 @@ def test_invalid_equal_and_superfluous_indexes_are_named_once_and_needed_ones_ne
     assert found.marks["public.twice_invalid"] == ("invalid",)
 
 
+def test_an_index_that_is_being_built_is_not_called_invalid(server, sources):
+    with server.connect("synaptic", autocommit=False) as holder, server.connect("synaptic") as builder:
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT count(*) FROM twice")  # the build waits for whoever may still see the table without it
+        thread = threading.Thread(target=lambda: builder.execute("CREATE INDEX CONCURRENTLY in_work ON twice (c)"))
+        thread.start()
+        phase = "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for old snapshots'"
+        try:
+            until(lambda: server.run(phase, "synaptic") == [(1,)], "the build waiting")
+            found = found_by(sources)
+            assert found.marks["public.in_work"] == ("being built",)
+            assert told(found, "index-invalid", "in_work") == []
+        finally:
+            holder.rollback()
+            thread.join()
+    assert "public.in_work" not in found_by(sources).marks
+    server.run("DROP INDEX in_work", "synaptic")
+
+
 def test_an_index_is_unused_only_after_a_week_without_a_scan_and_a_unique_one_never(sources, records):
     found = found_by(sources)
     assert told(found, "index-unused") == []  # the server runs for minutes: that says nothing
@@ -392,6 +413,19 @@ def test_a_look_is_kept_once_and_growth_is_told_from_several(server, sources, re
     opened = load_opened(again, records, KEEP, "bloated").value
     assert [one.bytes for _, one in opened.track][-1] == table.bytes
     assert len(opened.track) == 4
+
+
+def test_the_worker_keeps_a_look(server, sources, records):
+    build = sources()
+    environments = {"test": {"postgres": build.postgres.settings.model_dump()}}
+    worker = Worker(Settings.model_validate({"environments": environments}), records, lambda _, __: build)
+    worker.turn()
+    worker.turn()
+    worker.stop()
+    now = datetime.now(UTC)
+    (sweep,) = read_sweeps(records, "test", now - timedelta(hours=1), now)
+    assert sweep.bytes == pytest.approx(server.run("SELECT pg_database_size('synaptic')")[0][0], rel=0.01)
+    assert ("table", "public.bloated") in read_tracks(records, "test", [sweep.taken_at])
 
 
 def swept(

@@ -5,9 +5,7 @@ WITH held AS (
     SELECT
         CASE WHEN a.backend_type = 'walsender' THEN 'standby' ELSE 'session' END AS kind,
         a.pid::text AS name,
-        concat_ws(
-            ' ', nullif(a.usename::text, ''), nullif(a.application_name, ''), nullif(host(a.client_addr), '')
-        ) AS who,
+        concat_ws(' ', nullif(a.usename::text, ''), nullif(a.application_name, '')) AS who,
         coalesce(a.state, '') AS state,
         age(coalesce(a.backend_xmin, a.backend_xid))::bigint AS age,
         coalesce(a.xact_start, a.backend_start) AS since,
