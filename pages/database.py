@@ -11,6 +11,7 @@ from collectors.cache import Kept
 from collectors.span import Span
 from ui import context, database, format
 from ui import database_load as load_parts
+from ui import database_load_verdict as load_verdict
 from ui import database_moments as moments
 from ui import database_now as now_parts
 from ui import database_sessions as session_parts
@@ -25,6 +26,7 @@ from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
 from views import (
     database_load,
+    database_moments,
     database_now,
     database_table,
     database_tables,
@@ -34,6 +36,7 @@ from views import (
     statement_detail,
     statements,
 )
+from views.database_load_names import BY
 from views.database_settings import load_settings
 from views.series import load_series
 from views.statement_parts import Statements
@@ -128,17 +131,17 @@ def now(visit: context.Context) -> None:
 def load(visit: context.Context) -> None:
     """Load over time: verdict, average active sessions by wait, query, user or client, and past blocking."""
     sources = registry.sources(visit.settings, visit.environment)
-    titles = {name: title for name, (_, title) in database_load.BY.items()}
+    titles = {name: title for name, (_, title) in BY.items()}
     narrow = load_parts.narrowed(titles)
     enabled, records = visit.settings.worker.enabled, visit.records
     load_parts.chips(narrow, titles)
     panel(
         "load-verdict",
         partial(database_load.load_judged, sources, records, narrow, enabled=enabled),
-        load_parts.verdict,
+        load_verdict.verdict,
         height=240,
         border=False,
-        empty=load_parts.why_no_verdict,
+        empty=load_verdict.why_no_verdict,
     )
     by = load_parts.chosen_by(titles)
     panel(
@@ -163,7 +166,7 @@ def load(visit: context.Context) -> None:
     if moment is not None:
         panel(
             "load-moment",
-            lambda _: database_load.load_moment(sources, records, moment),
+            lambda _: database_moments.load_moment(sources, records, moment),
             partial(moments.moment, who=partial(database_verdict.who, value=format.value)),
             title=moments.title_of(moment),
             height=240,
@@ -171,7 +174,7 @@ def load(visit: context.Context) -> None:
         )
     panel(
         "load-moments",
-        partial(database_load.load_moments, sources, records),
+        partial(database_moments.load_moments, sources, records),
         moments.moments,
         title="Who waited for whom",
         height=90,

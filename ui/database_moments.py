@@ -17,7 +17,7 @@ from ui.theme import STATUS
 
 if TYPE_CHECKING:
     from collectors.span import Span
-    from views.database_load import Moments
+    from views.database_moments import Moments
     from views.database_now import Now, Seat
 
 AT = "at"

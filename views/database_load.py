@@ -5,12 +5,11 @@ All of it is read from the records, where the worker keeps its samples, so it ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -20,24 +19,16 @@ from collectors.cache import Kept
 from collectors.errors import SourceError, TimedOut, Unreachable
 from collectors.registry import Sources
 from collectors.span import Span
-from records.activity import HOUR, MINUTE, MINUTES_KEPT, NO_QUERY, OTHER, OTHER_QUERY, Blocking, Dimension, Group
-from records.activity_reading import Load, list_blocking, read_blocking, read_groups, read_load, read_texts
+from records.activity import HOUR, MINUTE, MINUTES_KEPT, Blocking, Dimension
+from records.activity_reading import Load, list_blocking, read_groups, read_load, read_texts
 from records.database import Database
 from records.errors import RecordsError
-from views.activity_memory import opened
-from views.database_now import Now, seats, waits
+from views.database_load_names import BY, is_rest, names_of, shares_of
+from views.database_processors import Processors, load_processors
 from views.events import events_or_none
 from views.parallel import side_by_side
 
 T = TypeVar("T")
-
-BY: Mapping[str, tuple[Dimension, str]] = {
-    "wait": ("wait", "wait event"),
-    "query": ("query_id", "query"),
-    "user": ("user", "user"),
-    "client": ("client", "client"),
-}
-"""Name in the address → dimension, and how it is called."""
 
 MOST_SHOWN = 9
 """How many values of a dimension a chart tells apart."""
@@ -45,25 +36,8 @@ MOST_SHOWN = 9
 LATE = timedelta(minutes=3)
 """How old the newest samples may be before it is said that they stopped: they are written once a minute."""
 
-PROCESSORS_TTL = 300.0
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
 Narrow = Mapping[str, str]
 """What the page is narrowed to: name of :data:`BY` → value, as in the address."""
-
-
-@dataclass(frozen=True)
-class Processors:
-    """How many processors the server's machine has.
-
-    Attributes:
-        count: How many; ``None`` where that is not known.
-        told: Who says so, or why nobody does; a sentence.
-    """
-
-    count: int | None
-    told: str
 
 
 @dataclass(frozen=True)
@@ -116,19 +90,6 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Past moments of blocking.
-
-    Attributes:
-        found: They, the newest first, without their sessions.
-        looks: How often it was looked within the span.
-    """
-
-    found: tuple[Blocking, ...]
-    looks: float
-
-
-@dataclass(frozen=True)
 class Judged:
     """What the first row is made of.
 
@@ -177,12 +138,12 @@ def load_over_time(
         SourceError: The records could not be read, or the environment has no database.
     """
     _ = sources.postgres  # without one there is nothing to tell
-    records = _records(database)
-    hours, step, start = _grain(span)
+    records = records_of(database)
+    hours, step, start = grain_of(span)
     columns = _columns(narrow)
 
     def read() -> Load:
-        return _told(
+        return told(
             lambda: read_load(
                 records, sources.environment, BY[by][0], start, span.end, hours=hours, narrow=columns, most=most
             )
@@ -193,17 +154,21 @@ def load_over_time(
     )
     sessions: dict[tuple[datetime, str], int] = {}
     for (moment, name), seen in found.sessions.items():
-        column = activity.OTHER if name is None or (by != "wait" and _is_rest(by, name)) else str(name)
+        column = activity.OTHER if name is None or (by != "wait" and is_rest(by, name)) else str(name)
         sessions[(moment, column)] = sessions.get((moment, column), 0) + seen
     whole = activity.over_time(found.samples, sessions, start, span.end, step)
     frame = _cut(whole, found.newest, step)
     if most is not None:
         frame = activity.top(frame, most)
-    names = _names(records, sources.environment, by, frame.columns)
+    texts: dict[int, str] = {}
+    if by == "query":
+        asked = [int(name) for name in frame.columns if name != activity.OTHER]
+        texts = told(lambda: read_texts(records, sources.environment, asked))
+    names = names_of(by, frame.columns, texts)
     newest = found.newest + timedelta(seconds=MINUTE) if found.newest is not None else None
     unknown = "" if bool(activity.total(frame).notna().any()) else _why_nothing(sources, found, span, enabled=enabled)
-    told = OverTime(by, frame, names, processors, events, step, newest, found.oldest, unknown)
-    return Kept(told, _as_of(newest, span))
+    over_time = OverTime(by, frame, names, processors, events, step, newest, found.oldest, unknown)
+    return Kept(over_time, _as_of(newest, span))
 
 
 def load_parts(
@@ -215,8 +180,8 @@ def load_parts(
         SourceError: The records could not be read, or the environment has no database.
     """
     _ = sources.postgres
-    records = _records(database)
-    hours, _step, start = _grain(span)
+    records = records_of(database)
+    hours, _step, start = grain_of(span)
     return _parts(sources, records, narrow, start, span, hours=hours, enabled=enabled)
 
 
@@ -230,94 +195,20 @@ def load_judged(
     """
     # All events, for those of one class are summed up.
     kept = load_over_time(sources, database, "wait", narrow, span, most=None, enabled=enabled)
-    records, found = _records(database), kept.value
+    records, found = records_of(database), kept.value
     heavy = activity.heavy(found.frame, found.processors.count, found.step)
     whole = span
     if heavy is not None:
         whole = Span(heavy.start, heavy.end or span.end, span.step, span.live and heavy.end is None)
-    hours, _, start = _grain(span)
+    hours, _, start = grain_of(span)
     start = max(start, heavy.start) if heavy is not None else start
     parts = _parts(sources, records, narrow, start, whole, hours=hours, enabled=enabled).value
-    moments = _told(lambda: list_blocking(records, sources.environment, whole.start, whole.end))
+    moments = told(lambda: list_blocking(records, sources.environment, whole.start, whole.end))
     worst = max(moments, key=lambda one: one.waiting, default=None)
     stopped, why = None, ""
     if found.newest is not None and span.live and datetime.now(UTC) - found.newest > LATE:
         stopped, why = found.newest, why_not_sampled(sources, enabled=enabled)
     return Kept(Judged(found, heavy, parts, worst, bool(narrow), stopped, why), kept.as_of)
-
-
-def load_moments(sources: Sources, database: Database | None, span: Span) -> Kept[Moments]:
-    """The moments of blocking within the window, the newest first.
-
-    Raises:
-        SourceError: The records could not be read, or the environment has no database.
-    """
-    _ = sources.postgres
-    records = _records(database)
-    hours, _, start = _grain(span)
-
-    def read() -> Moments:
-        looked = read_load(records, sources.environment, None, start, span.end, hours=hours)
-        moments = list_blocking(records, sources.environment, span.start, span.end)
-        return Moments(tuple(moments), float(sum(looked.samples.values())))
-
-    return Kept(_told(read), datetime.now(UTC))
-
-
-def load_moment(sources: Sources, database: Database | None, moment: datetime) -> Kept[Now | None]:
-    """Who waited for whom at the newest kept moment that is not after ``moment``; ``None`` where none is kept.
-
-    Raises:
-        SourceError: The records could not be read, or the environment has no database.
-    """
-    postgres = sources.postgres
-    records = _records(database)
-    found = _told(lambda: read_blocking(records, sources.environment, moment))
-    if found is None:
-        return Kept(None, datetime.now(UTC))
-    try:
-        picture = opened(found)
-    except ValueError:  # written by another version of the console
-        return Kept(None, found.taken_at)
-    sessions = picture.sessions
-    tree = seats(sessions, waits(sessions.rows), picture.locks, ())
-    return Kept(Now(sessions, tree, postgres.settings.cpus), found.taken_at)
-
-
-def load_processors(sources: Sources) -> Processors:
-    """How many processors the server's machine has; never raises."""
-    settings = sources.postgres.settings
-    if settings.cpus is not None:
-        return Processors(settings.cpus, "The number of processors is postgres.cpus of the settings.")
-    unknown = "The number of processors is not known: set cpus of this source."
-    try:
-        prometheus = sources.prometheus
-        near = urlsplit(prometheus.settings.url).hostname in _LOOPBACK
-
-        def ask() -> dict[str, int]:
-            asked = prometheus.query('count by (instance) (node_cpu_seconds_total{mode="idle"})', datetime.now(UTC))
-            return {one.labels.get("instance", ""): round(one.value) for one in asked.samples if one.value > 0}
-
-        view = (sources.environment, "prometheus", "processors")
-        found = sources.cache.get(view, None, ask, ttl=PROCESSORS_TTL).value
-    except SourceError:
-        return Processors(None, unknown)
-    same = {
-        instance: count
-        for instance, count in found.items()
-        if _same_host(urlsplit(f"//{instance}").hostname or "", settings.host, near=near)
-    }
-    if len(same) != 1:
-        return Processors(None, unknown)
-    ((instance, count),) = same.items()
-    return Processors(count, f"The number of processors is that of node_exporter on {instance}.")
-
-
-def _same_host(instance: str, host: str, *, near: bool) -> bool:
-    """Whether an exporter is on the machine of the database. Loopback is, where Prometheus itself is asked there."""
-    if instance in _LOOPBACK:
-        return near and (host in _LOOPBACK or host.startswith("/"))
-    return instance == host.lower()
 
 
 def why_not_sampled(sources: Sources, *, enabled: bool) -> str:
@@ -361,65 +252,16 @@ def _parts(
 ) -> Kept[Parts]:
     environment, columns = sources.environment, _columns(narrow)
     looked, groups = side_by_side(
-        lambda: _told(lambda: read_load(records, environment, None, start, span.end, hours=hours)),
-        lambda: _told(lambda: read_groups(records, environment, start, span.end, hours=hours, narrow=columns)),
+        lambda: told(lambda: read_load(records, environment, None, start, span.end, hours=hours)),
+        lambda: told(lambda: read_groups(records, environment, start, span.end, hours=hours, narrow=columns)),
     )
     looks = float(sum(looked.samples.values()))
-    texts = _told(lambda: read_texts(records, environment, {group.query_id for group in groups}))
-    shares = {by: _shares(groups, by, looks, texts) for by in BY}
+    texts = told(lambda: read_texts(records, environment, {group.query_id for group in groups}))
+    shares = {by: shares_of(groups, by, looks, texts) for by in BY}
     unknown = "" if looks else _why_nothing(sources, looked, span, enabled=enabled)
     if looks and not groups:
         unknown = "No session was active in this window."
     return Kept(Parts(shares, looks, unknown), datetime.now(UTC))
-
-
-def _shares(groups: Mapping[Group, int], by: str, looks: float, texts: Mapping[int, str]) -> pd.DataFrame:
-    column = BY[by][0]
-    rows = pd.DataFrame(
-        {
-            "key": [getattr(group, column) for group in groups],
-            "sessions": [float(seen) for seen in groups.values()],
-        }
-    )
-    found = activity.shares(rows, "key", looks).rename(columns={"name": "key"})
-    found["name"] = [called(by, key, texts) for key in found["key"]]
-    found["key"] = ["" if _is_rest(by, key) else str(key) for key in found["key"]]
-    return found
-
-
-def called(by: str, key: Any, texts: Mapping[int, str]) -> str:
-    """How a value of a dimension is called."""
-    if by == "query":
-        number = int(key)
-        if number == NO_QUERY:
-            return "(no statement identifier)"
-        if number == OTHER_QUERY:
-            return "(other queries)"
-        text = " ".join(texts.get(number, "").split())
-        return text or f"(text not known) {number}"
-    return str(key) or ("(background work)" if by == "user" else "(no name)")
-
-
-def _is_rest(by: str, key: Any) -> bool:
-    if by == "query":
-        return int(key) == OTHER_QUERY
-    return key == OTHER or (by == "wait" and str(key).endswith(f":{OTHER}"))
-
-
-def _names(records: Database, environment: str, by: str, columns: Collection[str]) -> dict[str, str]:
-    shown = [name for name in columns if name != activity.OTHER]
-    texts: Mapping[int, str] = {}
-    if by == "query":
-        texts = _told(lambda: read_texts(records, environment, [int(name) for name in shown]))
-    names = {name: called(by, name, texts) for name in shown}
-    # Two statements may begin alike; lines of one chart need names of their own.
-    shortened = {name: _short(text) for name, text in names.items()} if by == "query" else names
-    twice = {text for text in shortened.values() if list(shortened.values()).count(text) > 1}
-    return {name: f"{text} [{name[-4:]}]" if text in twice else text for name, text in shortened.items()}
-
-
-def _short(text: str, limit: int = 50) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _cut(frame: pd.DataFrame, newest: datetime | None, step: int) -> pd.DataFrame:
@@ -433,7 +275,7 @@ def _cut(frame: pd.DataFrame, newest: datetime | None, step: int) -> pd.DataFram
     return frame.loc[:last]
 
 
-def _grain(span: Span) -> tuple[bool, int, datetime]:
+def grain_of(span: Span) -> tuple[bool, int, datetime]:
     """Whether hours are read, the seconds between two rows, and where the first row begins."""
     hours = span.seconds > MINUTES_KEPT.total_seconds() or span.start < datetime.now(UTC) - MINUTES_KEPT
     step = max(span.step, HOUR if hours else MINUTE)
@@ -450,14 +292,23 @@ def _as_of(newest: datetime | None, span: Span) -> datetime:
     return min(newest, now) if newest is not None and span.live else now
 
 
-def _records(database: Database | None) -> Database:
+def records_of(database: Database | None) -> Database:
+    """The records.
+
+    Raises:
+        Unreachable: There are none.
+    """
     if database is None:
         raise Unreachable("records", "", "cannot be reached", hint="The console's log says why.")
     return database
 
 
-def _told(read: Callable[[], T]) -> T:
-    """What the records answer, or their error as that of a source."""
+def told(read: Callable[[], T]) -> T:
+    """What the records answer.
+
+    Raises:
+        SourceError: They could not be read; their error as that of a source.
+    """
     try:
         return read()
     except RecordsError as error:

@@ -12,7 +12,8 @@ from records.activity import Blocking
 from settings import Settings
 from ui.context import Context
 from ui.window import Window
-from views.database_load import Judged, OverTime, Parts, Processors
+from views.database_load import Judged, OverTime, Parts
+from views.database_processors import Processors
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

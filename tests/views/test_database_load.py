@@ -19,17 +19,15 @@ from records.activity import NO_QUERY, OTHER, OTHER_QUERY, Blocking, Group, Stre
 from records.database import Database, open_database
 from records.leases import take_lease
 from settings import Settings
-from views import database_load
 from views.activity_memory import pictured
 from views.database_load import (
     load_judged,
-    load_moment,
-    load_moments,
     load_over_time,
     load_parts,
-    load_processors,
     why_not_sampled,
 )
+from views.database_moments import load_moment, load_moments
+from views.database_processors import load_processors, same_host
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 TEXTS = {7: "SELECT * FROM memories WHERE id = $1", 8: "UPDATE memories SET owner = $1"}
@@ -271,7 +269,7 @@ def test_a_moment_in_a_form_of_another_version_is_no_error(kept, sources):
     ],
 )
 def test_processors_are_taken_from_an_exporter_of_the_same_machine_only(instance, host, near, same):
-    assert database_load._same_host(instance, host, near=near) is same
+    assert same_host(instance, host, near=near) is same
 
 
 def test_the_number_of_processors_is_of_the_settings_or_unknown(sources):

@@ -10,14 +10,15 @@ from streamlit.testing.v1 import AppTest
 from tests.ui import load_page as page
 from tests.ui.load_page import MINUTE, NOON, judged, over_time
 from ui import database_load
-from ui.database_load import colours_of_waits, sentence, why_empty
+from ui.database_load import colours_of_waits, why_empty
+from ui.database_load_verdict import sentence
 
 
 def script() -> None:
     import streamlit as st
 
     from tests.ui import load_page as page
-    from ui import database_load, menu
+    from ui import database_load, database_load_verdict, menu
 
     st.session_state["context"] = page.CONTEXT
     menu.link = lambda *words, **_: st.caption(f"link {' '.join(words[:2])}")
@@ -25,6 +26,8 @@ def script() -> None:
     if what == "narrowed":
         st.session_state["found"] = database_load.narrowed(("wait", "query", "user", "client"))
         database_load.chips(st.session_state["found"], {name: name for name in ("wait", "query", "user", "client")})
+    elif what == "verdict":
+        database_load_verdict.verdict(value, page.SPAN)
     else:
         getattr(database_load, what)(value, page.SPAN)
 
