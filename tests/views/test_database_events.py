@@ -87,7 +87,7 @@ def test_start_failover_and_reset_are_told_at_their_own_time(past, server, build
 
 def test_without_the_exporter_s_metric_the_server_s_own_start_is_told_once_it_was_asked(real_prometheus, server, build):
     sources = build(real_prometheus.url, server.port)
-    now = datetime.now(UTC) + timedelta(seconds=1)
+    now = datetime.now(UTC) + timedelta(minutes=1)  # a window ends at a whole step
     span = Window("1h").span(now, Limits())
     blind = load_events(sources, span).value
     assert of_database(blind) == []
