@@ -230,7 +230,8 @@ def _others(state: State, value: Words) -> list[Diagnosis]:
         text = f"1 of 100 commands takes about {value(state.slow, 's')} of its single thread; all others wait so long."
         found.append(Diagnosis("cache-slow", "risk", "", text, "SLOWLOG GET 32"))
     if state.keys_calls:
-        text = f"KEYS was sent {value(state.keys_calls, 'count')} times in this window: it stops everything else."
+        times = "once" if state.keys_calls == 1 else f"{value(state.keys_calls, 'count')} times"
+        text = f"KEYS was sent {times} in this window: it stops everything else."
         found.append(Diagnosis("cache-keys-command", "risk", "KEYS", text, "SCAN 0 MATCH … COUNT 100"))
     return found
 

@@ -160,7 +160,7 @@ def commands(frame: pd.DataFrame, _span: Span) -> None:
             Column("failed", "Failed", "number", unit="ratio", width=80, help="Since the counters began."),
         ],
         key="cache-commands",
-        height=280,
+        height=TABLE_HEIGHT if len(frame) > ROWS else None,
         alt="Commands by the time that they took",
     )
 
@@ -182,7 +182,7 @@ def slow_log(found: SlowLog, _span: Span) -> None:
             Column("name", "Name", width=120),
         ],
         key="cache-slow",
-        height=280,
+        height=280 if len(found.rows) > ROWS else None,
         alt="Slow commands",
     )
 
@@ -426,7 +426,8 @@ def _past(one: Past) -> str:
         parts.append(f"the database went from {before} to as many as {highest}")
     if one.search_before is not None and one.search_highest is not None:
         before, highest = (format.value(value, "s") for value in (one.search_before, one.search_highest))
-        parts.append(f"search p95 from {before} to as much as {highest}")
+        rose = one.search_highest > one.search_before
+        parts.append(f"search p95 {f'from {before} to as much as {highest}' if rose else f'stayed below {before}'}")
     if event.refilled is not None:
         parts.append(f"the hit ratio was back after {format.duration(event.refilled - event.moment)}")
     return ", ".join(parts) + "."

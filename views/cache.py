@@ -24,6 +24,9 @@ from collectors.span import Span
 from views.cache_history import History, Memory, load_history
 from views.cache_series import OWN_COMMANDS, rated
 
+MINOR = frozenset({"cache-fragmentation", "cache-keys-command", "cache-limit", "cache-slow"})
+"""Kinds of diagnoses that are told after the others of their status."""
+
 LAST_CELLS = 3
 """Cells of a chart that are "now": the newest one may be known in part, and evictions come in bursts."""
 
@@ -97,6 +100,7 @@ def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clo
     risk = threshold.risk if threshold is not None and threshold.risk is not None else 0.0
     broken = threshold.broken if threshold is not None and threshold.broken is not None else 0.0
     found = [*conclusions.diagnoses(state, risk, broken, value), *_told(happened, value, clock)]
+    found.sort(key=lambda one: one.key in MINOR)
     restarted = tuple(one for one in cache_samples.restarts(history.found) if one.moment >= span.start)
     verdict = Verdict(
         state,

@@ -54,6 +54,9 @@ def load_samples(sources: Sources, memory: Memory, kind: str, span: Span, earlie
         except SourceError:
             previous = None
     frame = one.draw(history)
+    if history.error is None and history.samples:  # cells that are not over yet are no gap
+        unknown = frame.isna().all(axis=1) & (frame.index > history.samples[-1].moment)
+        frame = frame[~unknown]
     if not history.covered and one.counted:
         frame = frame.iloc[:0]
     series = Series(one.title, one.unit, one.help, frame, previous=previous, events=events, remarks=history.remarks)
@@ -156,7 +159,7 @@ def _latency(history: History) -> pd.DataFrame:
 KINDS: dict[str, Kind] = {
     "hits": Kind(
         "Look-ups",
-        "look-ups/s",
+        "1/s",
         "Reads of keys a second that found it (hit) and that did not (miss), as the cache itself counts them: "
         "differences of keyspace_hits and keyspace_misses in INFO. What TYPE and PTTL found is left out: the "
         "console's own look at "
@@ -173,7 +176,7 @@ KINDS: dict[str, Kind] = {
     ),
     "removed": Kind(
         "Keys removed",
-        "keys/s",
+        "1/s",
         "Keys a second that came to the end of their time to live (expired_keys) and that were thrown away to make "
         "room (evicted_keys), differences of INFO.",
         rated({"evicted_keys": "evicted", "expired_keys": "expired"}),
