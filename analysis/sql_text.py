@@ -45,7 +45,7 @@ _TOKEN = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def shown(text: str, literals: bool) -> str:
     """A statement as a viewer may see it.
 
@@ -103,7 +103,8 @@ def _tokens(text: str) -> Iterator[tuple[str, str, bool]]:
     place = 0
     while match := _TOKEN.match(text, place):
         end, ended = match.end(), True
-        kind = next(name for name in _KINDS if match[name] is not None)
+        # Of groups within each other the outer one is the last to be closed.
+        kind = match.lastgroup or "other"
         if kind in {"escaped", "plain", "quoted"}:
             ended = match[f"{kind}_end"] is not None
         elif kind == "dollar":
@@ -119,7 +120,6 @@ def _tokens(text: str) -> Iterator[tuple[str, str, bool]]:
 _VALUES = frozenset({"line", "block", "escaped", "plain", "dollar", "number"})
 """Kinds of tokens that hold values."""
 
-_KINDS = ("line", "block", "escaped", "plain", "quoted", "dollar", "parameter", "word", "number", "space", "other")
 _COMMENT = re.compile(r"/\*|\*/")
 
 

@@ -39,6 +39,9 @@ MOST_ROOTS = 5
 MOST_WAITERS = 10
 """How many trees are drawn, and how many rows of one before it scrolls."""
 
+MOST_OF_STATEMENT = 300
+"""Characters of a statement in a table; the opened session has all of it."""
+
 RUNBOOKS = {"pg_cancel_backend": "postgres-cancel-query", "pg_terminate_backend": "postgres-end-session"}
 """Call → key of the runbook that makes it."""
 
@@ -194,7 +197,8 @@ def _until(seats: Sequence[Seat], ends: Callable[[Seat], bool]) -> list[Seat]:
 
 
 def _statement(session: Session | None, *, literals: bool) -> str:
-    return " ".join(shown(session.query, literals).split()) if session is not None else ""
+    """The beginning of a statement on one line: cut first, since a table of hundreds is drawn every two seconds."""
+    return " ".join(shown(session.query[:MOST_OF_STATEMENT], literals).split()) if session is not None else ""
 
 
 def _calls(mend: str) -> None:
