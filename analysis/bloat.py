@@ -3,8 +3,9 @@
 The formula is that of ioguix' pgsql-bloat-estimation (table_bloat.sql, btree_bloat.sql), which the PostgreSQL wiki
 names under "Show database bloat": rows per page follow from the mean width of the columns, the headers of row and page
 (PostgreSQL manual, Database Page Layout) and the fill factor; what is beyond the pages that so many rows need is bloat.
-It is an estimate: it knows nothing of TOAST, of padding between columns, and of equal keys that a B-tree keeps once, so
-that the bloat of an index with many equal keys is underestimated.
+It is an estimate: it is as old as the last ANALYZE, it knows nothing of TOAST, and nothing of equal keys that a B-tree
+keeps once, so that the bloat of an index with many equal keys is underestimated. Padding between columns is counted as
+half of the alignment where a column of fixed length follows one of any length; that is not in the formula by ioguix.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from analysis.bloat import METHOD
 from analysis.diagnosis import overall
 from analysis.indexes import bytes_of
 from analysis.quantities import length
@@ -117,7 +118,7 @@ def _superfluous(found: Relations) -> _Figure:
 def _wasted(found: Relations) -> _Figure:
     wasted = format.value(found.wasted, "B")
     below = "an estimate from statistics" if found.wasted is not None else "cannot be estimated: see below"
-    help_ = "Room in tables and B-tree indexes that their rows do not need. Estimated from the planner's statistics."
+    help_ = f"Room in tables and B-tree indexes that their rows do not need. {METHOD}: it is as old as the last ANALYZE."
     return "Bloat", f"about {wasted}" if found.wasted is not None else wasted, below, help_, {"bloat", "index-bloat"}
 
 

@@ -7,11 +7,33 @@ SELECT
     coalesce(substring(array_to_string(c.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 100) AS fillfactor,
     count(*)::int AS columns,
     count(w.attname)::int AS known,
-    coalesce(sum((1 - w.null_frac) * w.avg_width), 0)::float8 AS width,
+    -- A value of fixed length after one of any length stands, on average, half of its alignment further on.
+    coalesce(
+        sum(
+            (1 - w.null_frac) * (
+                w.avg_width
+                + CASE
+                    WHEN b.attlen IS DISTINCT FROM -1 OR a.attlen < 0 THEN 0
+                    WHEN a.attalign = 'd' THEN 3.5
+                    WHEN a.attalign = 'i' THEN 1.5
+                    WHEN a.attalign = 's' THEN 0.5
+                    ELSE 0
+                END
+            )
+        ),
+        0
+    )::float8 AS width,
     coalesce(max(w.null_frac) > 0, false) AS nulls
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN LATERAL (
+    SELECT p.attlen
+    FROM pg_attribute AS p
+    WHERE p.attrelid = a.attrelid AND p.attnum > 0 AND p.attnum < a.attnum AND NOT p.attisdropped
+    ORDER BY p.attnum DESC
+    LIMIT 1
+) AS b ON true
 LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
 LEFT JOIN pg_stats AS w
     ON w.schemaname = n.nspname AND w.tablename = c.relname AND w.attname = a.attname AND NOT w.inherited
