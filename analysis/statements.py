@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -126,8 +127,8 @@ def difference(before: Counters, now: Counters, book_before: Book, book: Book) -
         book_before: What the server said about its counting then.
         book: What it says now.
     """
-    place = {key: row for row, key in enumerate(before.keys)}
-    at = np.fromiter((place.get(key, -1) for key in now.keys), np.intp, len(now.keys))
+    place = dict(zip(before.keys, range(len(before.keys)), strict=True))
+    at = np.array(list(map(place.get, now.keys, repeat(-1))), np.intp)
     known = at >= 0
     went_down = np.zeros(len(now.keys), bool)
     rows = np.flatnonzero(known)

@@ -17,7 +17,7 @@ from collectors.postgres_server import Rows
 CHARACTERS = 100_000
 """Most characters of a text that are read; a longer one is no statement that somebody would read."""
 
-TRIES = 3
+TRIES = 4
 """How often a look is taken again where everything was reset while it was taken."""
 
 _WHOLE = slice(4, 13)
@@ -61,8 +61,6 @@ class Look:
         real: A row an entry: milliseconds of execution, planning, reading and writing, times that WAL buffers were
             full, parallel workers planned and launched; NaN where that is not counted.
         since: Seconds since 1970 from which on each entry is counted; NaN before PostgreSQL 17.
-        databases: What databases are called, by number.
-        users: What roles are called, by number.
     """
 
     info: Info
@@ -70,12 +68,15 @@ class Look:
     whole: npt.NDArray[np.int64]
     real: npt.NDArray[np.float64]
     since: npt.NDArray[np.float64]
-    databases: Mapping[int, str]
-    users: Mapping[int, str]
 
 
-def look(database: Postgres) -> Look:
+def look(database: Postgres, last: tuple[datetime | None, datetime] | None = None) -> Look:
     """The counters of all statements, now.
+
+    Args:
+        database: The database.
+        last: When everything was reset and when the server was started, as the look before had it: where that still
+            holds, nothing was reset while this look was taken.
 
     Raises:
         Denied: The console's role is no member of ``pg_read_all_stats``; the hint is the GRANT.
@@ -83,13 +84,12 @@ def look(database: Postgres) -> Look:
         SourceError: No usable answer.
     """
     for _ in range(TRIES):
-        before = info(database)
         rows = _counters(database)
-        after = info(database)
-        if (before.stats_reset, before.started_at) == (after.stats_reset, after.started_at):
-            databases, users = _names(database)
-            return _columns(rows, after, databases, users)
-    what = f"reset its statement counters {TRIES} times while they were read"
+        told = info(database)
+        if last == (told.stats_reset, told.started_at):
+            return _columns(rows, told)
+        last = (told.stats_reset, told.started_at)
+    what = f"reset its statement counters {TRIES - 1} times while they were read"
     raise BadAnswer(database.source.name, database.source.address, what, trips=False)
 
 
@@ -127,14 +127,19 @@ def _counters(database: Postgres) -> Rows:
         raise BadAnswer(error.source, error.address, what, hint=hint, trips=False) from None
 
 
-def _names(database: Postgres) -> tuple[dict[int, str], dict[int, str]]:
+def names(database: Postgres) -> tuple[dict[int, str], dict[int, str]]:
+    """What databases and roles are called, by their numbers.
+
+    Raises:
+        SourceError: No usable answer.
+    """
     found: dict[str, dict[int, str]] = {"database": {}, "user": {}}
     for kind, number, name in database.ask("statement_names").rows:
         found[kind][number] = name
     return found["database"], found["user"]
 
 
-def _columns(rows: Rows, told: Info, databases: Mapping[int, str], users: Mapping[int, str]) -> Look:
+def _columns(rows: Rows, told: Info) -> Look:
     columns = list(zip(*rows.rows, strict=True)) if rows.rows else [()] * 21
     count = len(rows.rows)
     whole = np.array(columns[_WHOLE], np.int64).reshape(-1, count).T.copy()
@@ -145,7 +150,7 @@ def _columns(rows: Rows, told: Info, databases: Mapping[int, str], users: Mappin
     if not told.track_io_timing:
         real[:, 2:4] = _UNKNOWN
     keys = tuple(zip(*columns[:4], strict=True)) if count else ()
-    return Look(told, keys, whole, real, np.array(columns[20], np.float64), databases, users)
+    return Look(told, keys, whole, real, np.array(columns[20], np.float64))
 
 
 def named(names: Mapping[int, str], number: int) -> str:

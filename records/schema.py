@@ -287,7 +287,6 @@ statement_counters = Table(
     Column("user", String(100), nullable=False),
     # NULL: it was there before the console looked for the first time.
     Column("first_seen", UtcDateTime()),
-    Column("last_gain", UtcDateTime(), nullable=False),
     # Whether the last sample had it.
     Column("present", Boolean(), nullable=False),
     Column("counted_since", Double()),

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, func, insert, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from records.database import Database
@@ -238,31 +238,42 @@ def insert_sample(connection: Connection, environment: str, sample: SampleRow) -
 def _keep_counters(connection: Connection, environment: str, known: Entries, fresh: Fresh, ids: dict[Key, int]) -> None:
     """Insert entries that are new, rewrite those that changed, and note which are no longer there."""
     t, at = statement_counters, fresh.sample.taken_at
-    present = set(fresh.keys)
-    gone = [ids[key] for key in known.keys if key not in present]
+    present, there = set(fresh.keys), set(known.keys)
+    gone = [ids[key] for key in there - present]
     if gone:
         missing = update(t).where(t.c.id == bindparam("number")).values(present=False)
         connection.execute(missing, [{"number": number} for number in gone])
-    new = [row for row, key in enumerate(fresh.keys) if key not in ids]
+    new = [row for row, key in enumerate(fresh.keys) if key not in ids] if present - there else []
     if new:
         _insert_entries(connection, environment, [_entry(environment, fresh, row, at) for row in new], ids)
-    there = set(known.keys)
-    returned = [row for row, key in enumerate(fresh.keys) if key not in there]
+    returned = [row for row, key in enumerate(fresh.keys) if key not in there] if present - there else []
     rewritten = sorted({*map(int, fresh.changed), *returned} - set(new))
     if rewritten:
         counters: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*WHOLE, *REAL)}
         change = (
             update(t)
             .where(t.c.id == bindparam("number"))
-            .values(present=True, last_gain=at, counted_since=bindparam("new_since"), **counters)
+            .values(present=true(), counted_since=bindparam("new_since"), **counters)
         )
-        names = [f"new_{name}" for name in (*WHOLE, *REAL)]
-        whole, real, since = fresh.whole[rewritten].tolist(), _known(fresh.real[rewritten]), fresh.since[rewritten]
-        values = [
-            {"number": ids[fresh.keys[row]], "new_since": since_, **dict(zip(names, (*ints, *floats), strict=True))}
-            for row, ints, floats, since_ in zip(rewritten, whole, real, _known(since), strict=True)
-        ]
-        connection.execute(change, values)
+        whole, real = fresh.whole[rewritten], fresh.real[rewritten]
+        columns: dict[str, list[Any]] = {
+            "number": [ids[fresh.keys[row]] for row in rewritten],
+            "new_since": _known(fresh.since[rewritten]),
+            **{f"new_{name}": whole[:, place].tolist() for place, name in enumerate(WHOLE)},
+            **{f"new_{name}": _known(real[:, place]) for place, name in enumerate(REAL)},
+        }
+        _many(connection, change, columns)
+
+
+def _many(connection: Connection, statement: Update, columns: Mapping[str, list[Any]]) -> None:
+    """Run a statement for many rows of plain numbers; several times as quick as what SQLAlchemy does row by row."""
+    compiled: Any = statement.compile(dialect=connection.dialect)
+    if compiled.positional:
+        rows = list(zip(*(columns[name] for name in compiled.positiontup), strict=True))
+        connection.exec_driver_sql(compiled.string, rows)
+    else:
+        pairs = zip(*columns.values(), strict=True)
+        connection.exec_driver_sql(compiled.string, [dict(zip(columns, row, strict=True)) for row in pairs])
 
 
 def _known(values: np.ndarray) -> list[Any]:
@@ -294,7 +305,6 @@ def _identity(environment: str, key: Key, names: tuple[str, str], at: datetime) 
         "toplevel": key[3],
         "database": storable(names[0], NAME_LENGTH),
         "user": storable(names[1], NAME_LENGTH),
-        "last_gain": at,
         "present": True,
         "first_seen": None,
         "counted_since": None,

@@ -75,10 +75,11 @@ def note(
         RecordsError: The records could not be used.
     """
     environment = sources.environment
-    found = postgres_statements.look(sources.postgres)
     sample, entries = _before(database, environment, memory)
+    last = (sample.reset_at, sample.started_at) if sample is not None else None
+    found = postgres_statements.look(sources.postgres, last)
     gained = _difference(sample, entries, found)
-    fresh = _fresh(sample, entries, found, gained)
+    fresh = _fresh(sample, found, gained, _names(sources.postgres, entries, found, gained))
     memory.sample = memory.entries = None  # where the next line fails, nobody knows what is kept
     memory.sample, memory.entries = kept.save_sample(database, lease, environment, sample, entries, fresh)
     if sample is not None:
@@ -91,13 +92,24 @@ def note(
 
 
 def _before(database: Database, environment: str, memory: Memory) -> tuple[SampleRow | None, Entries]:
-    """The sample before, from memory where that is still the newest one."""
-    newest = kept.newest_sample(database, environment)
+    """The sample before; from memory where this worker took it (if another one has since, saving will tell)."""
     sample, entries = memory.sample, memory.entries
-    if sample is not None and entries is not None and newest is not None and sample.id == newest.id:
+    if sample is not None and entries is not None:
         return sample, entries
     memory.texts = kept.known_texts(database, environment)
-    return newest, kept.read_entries(database, environment)
+    return kept.newest_sample(database, environment), kept.read_entries(database, environment)
+
+
+def _names(
+    postgres: Postgres, entries: Entries, found: Look, gained: Difference
+) -> Callable[[int, int], tuple[str, str]]:
+    """What databases and roles are called, by their numbers; asked only where something new is to be kept."""
+    crowded = len(gained.rows) > MOST.all and any((key[0], 0, 0, True) not in entries.ids for key in found.keys)
+    if not crowded and entries.ids.keys() >= set(found.keys):
+        return lambda database_id, user_id: (f"number {database_id}", f"number {user_id}")
+    databases, users = postgres_statements.names(postgres)
+    named = postgres_statements.named
+    return lambda database_id, user_id: (named(databases, database_id), named(users, user_id))
 
 
 def _difference(sample: SampleRow | None, entries: Entries, found: Look) -> Difference:
@@ -109,7 +121,9 @@ def _difference(sample: SampleRow | None, entries: Entries, found: Look) -> Diff
     return difference(before, now, Book(sample.reset_at, sample.evicted_before, sample.started_at), book)
 
 
-def _fresh(sample: SampleRow | None, entries: Entries, found: Look, gained: Difference) -> Fresh:
+def _fresh(
+    sample: SampleRow | None, found: Look, gained: Difference, names: Callable[[int, int], tuple[str, str]]
+) -> Fresh:
     info = found.info
     since = sample.taken_at if sample is not None else None
     row = SampleRow(
@@ -132,10 +146,6 @@ def _fresh(sample: SampleRow | None, entries: Entries, found: Look, gained: Diff
         if sample is not None:
             return info.as_of
         return postgres_statements.moment(float(found.since[place]))
-
-    def names(database_id: int, user_id: int) -> tuple[str, str]:
-        named = postgres_statements.named
-        return named(found.databases, database_id), named(found.users, user_id)
 
     return Fresh(
         row, found.keys, found.whole, found.real, found.since, gained.rows, gained.whole, gained.real, first_seen,

@@ -52,7 +52,6 @@ def upgrade() -> None:
         sa.Column("database", sa.String(100), nullable=False),
         sa.Column("user", sa.String(100), nullable=False),
         sa.Column("first_seen", sa.DateTime(timezone=True)),
-        sa.Column("last_gain", sa.DateTime(timezone=True), nullable=False),
         sa.Column("present", sa.Boolean(), nullable=False),
         sa.Column("counted_since", sa.Double()),
         *_counters(),
