@@ -11,17 +11,18 @@ from demo.faults.catalogue import database, end_sessions
 from demo.plan import Plan
 
 NAME = "idle-in-transaction"
-SUMMARY = "A report opens 40 transactions, reads something in each and never ends them."
+SUMMARY = "A report opens 36 transactions, reads something in each and never ends them."
 MOVES = {
-    "pg_stat_activity.state": "idle in transaction: 40 sessions of monthly-report",
+    "pg_stat_activity.state": "idle in transaction: 36 sessions of monthly-report",
     "pg_stat_activity.backend_xmin": "older and older: vacuum may remove no row that was deleted since",
     "pg_stat_user_tables.n_dead_tup": "up, slowly: autovacuum runs and removes nothing",
-    "pg_stat_database.numbackends": "up by 40 of 100",
+    "pg_stat_database.numbackends": "up by 36 of 100",
 }
 HEALS = "The report's sessions end."
 
 APPLICATION = "monthly-report"
-SESSIONS = 40
+SESSIONS = 36
+LEFT_FREE = 4
 
 
 def inject(plan: Plan) -> None:
@@ -30,17 +31,20 @@ def inject(plan: Plan) -> None:
         _begin(plan, stack, Event())
 
 
-def _begin(plan: Plan, stack: ExitStack, stop: Event) -> list[psycopg.Connection]:
+def _begin(plan: Plan, stack: ExitStack, stop: Event) -> None:
     sessions: list[psycopg.Connection] = []
-    for _ in range(SESSIONS):
-        if stop.is_set():
-            break
-        session = stack.enter_context(database(plan, APPLICATION))
+    while len(sessions) < SESSIONS and not stop.is_set():
+        try:
+            session = stack.enter_context(database(plan, APPLICATION))
+        except psycopg.OperationalError:
+            # The server is full: what is there is enough, and who heals needs a connection as well.
+            for last in sessions[-LEFT_FREE:]:
+                last.close()
+            return
         # It keeps its first snapshot, and so the horizon of vacuum.
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         session.execute("SELECT count(*) FROM memories WHERE created_at > now() - interval '30 days'")
         sessions.append(session)
-    return sessions
 
 
 def heal(plan: Plan) -> None:

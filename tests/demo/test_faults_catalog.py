@@ -203,7 +203,7 @@ def test_idle_in_transaction_takes_connections_and_holds_the_horizon(installatio
     """
     with installation.database() as database:
         with running(installation, "idle-in-transaction"):
-            until(lambda: database.execute(sessions).fetchone() == (40, 40), "its sessions, each with a snapshot")
+            until(lambda: database.execute(sessions).fetchone() == (36, 36), "its sessions, each with a snapshot")
         until(lambda: database.execute(sessions).fetchone() == (0, 0), "their end")
 
 
