@@ -59,11 +59,9 @@ def still_since(counted: Samples) -> datetime | None:
     return since
 
 
-def moved(counted: Samples) -> float | None:
-    """How much a counter moved in all, resets included; ``None`` from fewer than two samples."""
-    if len(counted) < 2:
-        return None
-    return sum(later - value if later >= value else later for (_, value), (_, later) in pairwise(counted))
+def steps(counted: Samples) -> list[float]:
+    """How much a counter moved from each sample to the next; after a reset it counts from zero."""
+    return [later - value if later >= value else later for (_, value), (_, later) in pairwise(counted)]
 
 
 _BRIDGED = 2

@@ -118,7 +118,7 @@ def _superfluous(found: Relations) -> _Figure:
 def _wasted(found: Relations) -> _Figure:
     wasted = format.value(found.wasted, "B")
     below = "an estimate from statistics" if found.wasted is not None else "cannot be estimated: see below"
-    help_ = f"Room in tables and B-tree indexes that their rows do not need. {METHOD}: it is as old as the last ANALYZE."
+    help_ = f"Room in tables and B-tree indexes that their rows do not need. {METHOD}: as old as the last ANALYZE."
     return "Bloat", f"about {wasted}" if found.wasted is not None else wasted, below, help_, {"bloat", "index-bloat"}
 
 
@@ -267,6 +267,7 @@ INDEX_COLUMNS = (
     Column("bytes", "Size", "number", unit="B", width=85, help="Of a partitioned table: all parts together."),
     Column("grown", "A day", "number", unit="B", width=85, help="Growth a day over the last week."),
     Column("scans", "Scans", "number", unit="count", width=80, help="Since the statistics were reset."),
+    Column("used", "Use over time", "sparkline", width=110, help="Scans between two looks of the worker."),
     Column("last", "Last used", "time", width=170, help="From PostgreSQL 16 on, else what the records tell."),
     Column("bloat", "Bloat (est.)", "number", unit="ratio", width=90, help="B-tree only; estimated from statistics."),
     Column("kind", "Kind", width=130),
@@ -297,6 +298,7 @@ def _index(found: Relations, one: Index, size: int, whole: bool) -> dict[str, ob
         "bytes": size,
         "grown": found.remembered.grown("index", one.name, found.figures.as_of),
         "scans": use.scans,
+        "used": found.remembered.used(one.name),
         "last": use.last or (use.silent_since if use.scans else None),
         "bloat": bloat.share if bloat is not None else None,
         "kind": ", ".join([one.method, *kinds]),
