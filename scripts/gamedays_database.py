@@ -8,6 +8,7 @@ named there, further down, or nowhere. The parts that matter are pictured, light
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -188,22 +189,25 @@ def main() -> int:
     if chromium is None:
         print("Chromium is not installed: run `make screenshots`, which installs it.", file=sys.stderr)
         return 1
-    names = sys.argv[1:] or list(DAYS)
-    address = f"http://{HOST}:{Plan.from_environment().console_port}"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("days", nargs="*", default=list(DAYS), metavar="FAULT")
+    own = f"http://{HOST}:{Plan.from_environment().console_port}"
+    parser.add_argument("--console", default=own, metavar="ADDRESS", help="another console that watches the demo")
+    options = parser.parse_args()
     settings, sources = asked()
     played: dict[str, list[Look]] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=list(ARGUMENTS), chromium_sandbox=os.geteuid() != 0
         )
-        for name in names:
+        for name in options.days:
             before = subjects(verdict(sources, settings))
             print(f"{name}: Overview said before: {sorted(before) or 'nothing'}", flush=True)
             gameday(name)
             try:
                 watched = DAYS[name].seconds
                 seconds, said = watch(before, watched, sources, settings, watched + 15.0)
-                played[name] = looks(browser, address, name, DAYS[name])
+                played[name] = looks(browser, options.console, name, DAYS[name])
             finally:
                 gameday("off")
             healed = recovered(before, sources, settings, RECOVERY)
