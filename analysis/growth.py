@@ -59,9 +59,12 @@ def still_since(counted: Samples) -> datetime | None:
     return since
 
 
-def steps(counted: Samples) -> list[float]:
-    """How much a counter moved from each sample to the next; after a reset it counts from zero."""
-    return [later - value if later >= value else later for (_, value), (_, later) in pairwise(counted)]
+def rates(counted: Samples) -> list[float]:
+    """How much a counter moved a second from each sample to the next; after a reset it counts from zero."""
+    return [
+        (later - value if later >= value else later) / max((end - start).total_seconds(), 1.0)
+        for (start, value), (end, later) in pairwise(counted)
+    ]
 
 
 _BRIDGED = 2

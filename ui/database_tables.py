@@ -267,7 +267,7 @@ INDEX_COLUMNS = (
     Column("bytes", "Size", "number", unit="B", width=85, help="Of a partitioned table: all parts together."),
     Column("grown", "A day", "number", unit="B", width=85, help="Growth a day over the last week."),
     Column("scans", "Scans", "number", unit="count", width=80, help="Since the statistics were reset."),
-    Column("used", "Use over time", "sparkline", width=110, help="Scans between two looks of the worker."),
+    Column("used", "Use over time", "sparkline", width=110, help="Scans a second, from look to look of the worker."),
     Column("last", "Last used", "time", width=170, help="From PostgreSQL 16 on, else what the records tell."),
     Column("bloat", "Bloat (est.)", "number", unit="ratio", width=90, help="B-tree only; estimated from statistics."),
     Column("kind", "Kind", width=130),
@@ -278,7 +278,11 @@ INDEX_COLUMNS = (
 def _index(found: Relations, one: Index, size: int, whole: bool) -> dict[str, object]:
     use = found.uses[one.name]
     worst = overall([finding for finding in found.findings if finding.subject == one.name])
-    bloat = found.trees.get(one.oid)
+    parts = [
+        found.trees[part.oid]
+        for part in found.indexes
+        if one.name in (part.name, part.parent) and part.oid in found.trees
+    ]
     kinds = [
         word
         for word, so in (
@@ -300,7 +304,7 @@ def _index(found: Relations, one: Index, size: int, whole: bool) -> dict[str, ob
         "scans": use.scans,
         "used": found.remembered.used(one.name),
         "last": use.last or (use.silent_since if use.scans else None),
-        "bloat": bloat.share if bloat is not None else None,
+        "bloat": sum(part.wasted for part in parts) / sum(part.bytes for part in parts) if parts else None,
         "kind": ", ".join([one.method, *kinds]),
         "definition": one.definition,
     }

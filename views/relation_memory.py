@@ -73,9 +73,9 @@ class Remembered:
         return [float(one.bytes) for _, one in self.track(kind, name)]
 
     def used(self, name: str) -> list[float]:
-        """How often an index was used from each look that was read to the next."""
+        """How often an index was used a second, from each look that was read to the next."""
         track = self.track("index", name)
-        return growth.steps([(moment, float(one.scans)) for moment, one in track if one.scans is not None])
+        return growth.rates([(moment, float(one.scans)) for moment, one in track if one.scans is not None])
 
     def dead(self, name: str) -> list[tuple[datetime, float]]:
         """Dead rows of a table over time."""

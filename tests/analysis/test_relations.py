@@ -356,7 +356,8 @@ def test_since_when_a_counter_stands_still_and_how_much_it_moved():
     assert growth.still_since(counted) == NOW + timedelta(hours=1)
     assert growth.still_since([(NOW, 1.0), (NOW + DAY, 2.0)]) is None
     assert growth.still_since([(NOW, 7.0)]) is None
-    assert growth.steps([(NOW, 7.0), (NOW + DAY, 9.0), (NOW + 2 * DAY, 3.0)]) == [2, 3]
+    minute = timedelta(minutes=1)
+    assert growth.rates([(NOW, 7.0), (NOW + minute, 127.0), (NOW + 3 * minute, 60.0)]) == [2.0, 0.5]
 
 
 def test_bloat_is_not_estimated_where_a_width_or_the_rows_are_unknown():
