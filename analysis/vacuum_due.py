@@ -182,7 +182,8 @@ def _dead_rows(
     else:
         cause = f"autovacuum comes only at {amount(when.vacuum)} dead rows, and {ago}"
         mend = f"{vacuum}\nALTER TABLE {table.name} SET (autovacuum_vacuum_scale_factor = 0.05);"
-    lately = came is not None and now - came < DELAY and oldest is None
+    # Somebody's own vacuum a moment ago is no comfort where nobody comes after it.
+    lately = when.enabled and came is not None and now - came < DELAY and oldest is None
     bad = part >= BROKEN_SHARE and dead >= BROKEN_ROWS and not table.vacuuming and not lately
     rows = amount(dead + (table.live_rows or 0))
     text = f"{table.name} has {share(part)} dead rows ({amount(dead)} of {rows}): {cause}."

@@ -149,7 +149,8 @@ def ended_by(one: Holder) -> str:
 
 def _server(figures: Figures, outlook: Outlook) -> list[Diagnosis]:
     left = outlook.stopped
-    soon = left is not None and left < SOON.total_seconds()
+    # Below the limit vacuum has not even been asked to freeze: until then a busy hour is no danger.
+    soon = outlook.age >= outlook.limit and left is not None and left < SOON.total_seconds()
     if not (outlook.age >= figures.failsafe_age or soon):
         return []
     time = f", {_left(outlook)}" if left is not None else ""

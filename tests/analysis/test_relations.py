@@ -122,6 +122,15 @@ def test_the_cause_of_dead_rows_is_named(keys, settings, holders, words, mend):
     assert mend in one.mend
 
 
+def test_a_vacuum_a_moment_ago_is_a_comfort_only_where_autovacuum_comes_after_it():
+    lately = {"dead_rows": 80_000, "last_vacuum": NOW - timedelta(minutes=1)}
+    told = [
+        vacuum_due.diagnose([table(**lately, **more)], FIGURES, [], lambda _: [])[0].status
+        for more in ({}, {"options": ["autovacuum_enabled=off"]})
+    ]
+    assert told == ["risk", "broken"]
+
+
 def test_how_long_a_table_was_over_its_threshold_is_told_from_the_records():
     past = [
         (NOW - timedelta(hours=hours), rows) for hours, rows in ((6, 90_000.0), (5, 10.0), (4, 30_000.0), (2, 40_000.0))
@@ -166,6 +175,7 @@ def test_the_rate_of_transaction_ids_begins_anew_where_the_counter_went_back():
         (1_700_000_000, None, "broken", "1.7 G transactions behind in freezing of 2.14 G"),
         (1_000_000_000, 5000.0, "broken", "at 5,000 transactions/s the server stops writing in 2.6 d"),
         (1_000_000_000, 10.0, None, ""),
+        (5_800_000, 9700.0, None, ""),  # 2.5 days left, and autovacuum has not been asked to freeze
     ],
 )
 def test_the_server_is_named_while_there_is_still_time_or_when_there_is_little(age, used, status, words):
