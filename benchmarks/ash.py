@@ -105,7 +105,9 @@ def rows_a_day(sources: Sources, database: Database, lease: Lease) -> float:
             time.sleep(0.01)
     memory.write(database, lease, now + timedelta(hours=1), everything=True)
     with database.reading() as connection:
-        counts: dict[int, int] = dict(connection.exec_driver_sql("SELECT step, count(*) FROM activity GROUP BY step").all())
+        counts: dict[int, int] = dict(
+            connection.exec_driver_sql("SELECT step, count(*) FROM activity GROUP BY step").all()
+        )
         looks = connection.exec_driver_sql("SELECT count(*) FROM activity_samples WHERE step = 60").scalar_one()
     return float((counts[60] / looks + 1) * 1440 + (counts[3600] + 1) * 24)
 

@@ -26,6 +26,7 @@ def show(visit: context.Context) -> None:
     keep = timedelta(seconds=worker.keep_cache)
     identifiers = access.may(visit.viewer, access.Right.IDENTIFIERS)
     known = advice.catalogue()
+    asked = parts.asked_look()
     clock = partial(format.timestamp, zone=visit.tz)
     samples = partial(partial, load_samples, sources, memory)
 
@@ -66,7 +67,7 @@ def show(visit: context.Context) -> None:
     )
     panel(
         "keys",
-        lambda span: cache_panels.load_keys(sources, identifiers, parts.asked_look()),
+        lambda span: cache_panels.load_keys(sources, identifiers, asked),
         parts.keys(known),
         title="Keys",
         height=380,

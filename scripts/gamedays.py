@@ -141,7 +141,7 @@ def report(seen: list[Seen], earlier: str = "") -> str:
         "# Game days: what Overview said",
         "",
         "Written by `make gamedays` on the demo; the aim is that Overview says within 60 s that something is wrong, "
-        "and where.",
+        "and where. Measured on two cores with other work beside it.",
         "",
         "| fault | said after | what it said | well again after |",
         "| --- | --- | --- | --- |",

@@ -117,15 +117,19 @@ def look(page: Page, part: str, culprit: str) -> Look:
             [e.innerText, e.textContent, e.querySelector('h3')?.innerText ?? '']]))"""
     )
     first = next((text for key, text in texts.items() if "verdict" in key), ["", "", ""])
-    # A symbol of the font is its name in the text: left out.
-    sentence = re.sub(r"^[a-z_]+\s", "", first[2].strip()).replace("\n", " ")
+    sentence = _without_symbol(first[2]).replace("\n", " ")
     for where, shown in (("verdict", first[:1]), ("below", [text[0] for text in texts.values()])):
         for line in "\n".join(shown).splitlines():
             if re.search(culprit, line):
-                return Look(part, sentence, line.strip()[:240], where)
+                return Look(part, sentence, _without_symbol(line)[:240], where)
     # Tables are drawn, with their cells as hidden text: those that can be seen without scrolling.
     table = any(re.search(culprit, everything) for _, everything, _ in texts.values())
     return Look(part, sentence, "", "table" if table else "no")
+
+
+def _without_symbol(text: str) -> str:
+    # A symbol of the font is its name in the text.
+    return re.sub(r"^(?:check_circle|error|warning|help)\s", "", text.strip())
 
 
 def picture(page: Page, path: Path) -> None:

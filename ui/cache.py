@@ -253,6 +253,13 @@ def _ask_for_look() -> None:
     context.change(**{LOOK: str(int(time.time()))})
 
 
+def _look_button(label: str) -> None:
+    st.button(
+        label, key=f"cache-{label}", icon=":material/search:", on_click=_ask_for_look,
+        help="One look, by SCAN in steps of 100 keys; it is not repeated by itself.",
+    )  # fmt: skip
+
+
 def keys(advice: Mapping[str, Advice]) -> Callable[[Keys, Span], None]:
     """What a look at some keys says about all of them: by prefix, the largest ones, those without an end.
 
@@ -267,13 +274,12 @@ def keys(advice: Mapping[str, Advice]) -> Callable[[Keys, Span], None]:
             st.markdown(f"{total} keys, {format.count(found.forever)} of them ({share}) without a time to live.")
         if found.why_not == "large":
             st.markdown(f"This instance has more than {format.count(found.limit)} keys and is not looked at unasked.")
-            st.button(
-                f"Look at {format.exact(found.most)} of its keys", key="cache-look", icon=":material/search:",
-                on_click=_ask_for_look, help="One look, by SCAN in steps of 100 keys; it is not repeated by itself.",
-            )  # fmt: skip
+            _look_button(f"Look at {format.exact(found.most)} of its keys")
             return
         sampled = "all of them" if found.whole else f"{format.exact(found.seen)} of them, drawn by SCAN"
         st.caption(f"Looked at {sampled}." + ("" if found.whole else " Ranges hold at a confidence of 95 %."))
+        if found.total > found.limit:
+            _look_button("Look again")
         diagnoses(found.diagnoses, advice)
         _prefixes(found)
         _biggest(found)

@@ -168,11 +168,12 @@ def stacked(
         )
         shapes.append(_blank(ends, theme))
     figure = _over_time(traces, shapes, notes, axis.look, clock, events, theme, height, len(frame.columns))
+    if legend > LEGEND_LIMIT:
+        figure.layout.legend.traceorder = "normal"  # from the bottom upwards, as the parts are stacked
     if LEGEND_LIMIT < len(frame.columns) <= legend:
         more = _LEGEND_LINE * (_lines(labels.values()) - 1)
         layout = figure.layout
         layout.showlegend = True
-        layout.legend.traceorder = "normal"  # from the bottom upwards, as the parts are stacked
         layout.margin.t += more
         layout.height += more
     return figure

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SPLIT = "by"
 """Name of the choice of the dimension in the address; what the page is narrowed to has the dimensions' own names."""
 
+MOST_IN_LEGEND = 12
 HEIGHT = 340
 ROWS = 8
 
@@ -100,7 +101,7 @@ def chart(found: OverTime, span: Span) -> None:
         frame, unit="", window=window, names=found.names,
         colours=colours_of_waits(order, visit.theme) if waits else _rest_aside(visit.theme),
         thresholds=[charts.Threshold(count, "processors", "unknown")] if count is not None else [],
-        legend=len(order), held=True, events=found.events, tz=visit.tz, height=HEIGHT, theme=visit.theme,
+        legend=MOST_IN_LEGEND, held=True, events=found.events, tz=visit.tz, height=HEIGHT, theme=visit.theme,
     )  # fmt: skip
     plot("load-chart", figure, window, alt="Average active sessions over time")
 

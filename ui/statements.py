@@ -105,9 +105,12 @@ def told(change: Change) -> str:
     since = format.timestamp(change.since, tz)
     cause = f", after {change.cause.title}" if change.cause is not None else ""
     over = f", over since {format.timestamp(change.until, tz)}" if change.until is not None else ""
-    takes = f"{_named(one)} takes {share} of the database's time"
+    takes_word = "took" if change.until is not None else "takes"
+    takes = f"{_named(one)} {takes_word} {share} of the database's time"
     if change.kind == "new":
-        return f"{takes} and is new since {since}{cause}: mean {format.value(change.after, 's')}{over}."
+        last = f", last seen {format.timestamp(change.until, tz)}" if change.until is not None else ""
+        is_new = "was" if change.until is not None else "is"
+        return f"{takes} and {is_new} new at {since}{cause}: mean {format.value(change.after, 's')}{last}."
     times = in_words(change.after / change.before) if change.before else "many times"
     if change.kind == "slower":
         mean = f"mean {format.value(change.after, 's')}, {times} its mean before ({format.value(change.before, 's')})"
@@ -166,22 +169,29 @@ def load(found: Statements, span: Span) -> None:
     window = (span.start, span.end)
     names = {str(one.query_id): one.short for one in found.found} | {str(OTHERS): "all others"}
     labels = _told_apart({column: names.get(column, column) for column in found.load.columns})
-    colours = theme.colours_of(labels.values(), visit.theme)
     figure = charts.stacked(
         found.load,
         unit="",
         window=window,
         names=labels,
-        colours={
-            column: theme.series("slate", visit.theme) if column == str(OTHERS) else colours[label]
-            for column, label in labels.items()
-        },
+        colours=_colours(labels, visit.theme),
         events=found.events,
         tz=visit.tz,
         height=300,
         theme=visit.theme,
     )
     plot("database-queries-load", figure, window, alt="Seconds of execution a second by statement, over time")
+
+
+def _colours(labels: Mapping[str, str], look: theme.Theme) -> dict[str, str]:
+    """A colour for each column; that of the others belongs to no statement."""
+    rest = theme.series("slate", look)
+    dealt = theme.colours_of([label for column, label in labels.items() if column != str(OTHERS)], look)
+    free = [colour for name in theme.DEALT if (colour := theme.series(name, look)) not in {rest, *dealt.values()}]
+    return {
+        column: rest if column == str(OTHERS) else free[0] if dealt[label] == rest else dealt[label]
+        for column, label in labels.items()
+    }
 
 
 _LEGEND = 56

@@ -28,6 +28,12 @@ SHORT_WAIT = 1.0
 LONG_IDLE = 300.0
 """Seconds in which a session within a transaction does nothing before it is worth a word."""
 
+CROWD = 10
+"""How many sessions of one client that are idle in transaction at once are told as one: no pool does that by chance."""
+
+CROWD_IDLE = 30.0
+"""Seconds in which each of a crowd does nothing."""
+
 LONG_TRANSACTION = 900.0
 """Seconds of a transaction that works before it is worth a word: all that died since cannot be cleaned up."""
 
@@ -83,7 +89,8 @@ def load_told(sources: Sources, value: Words) -> Kept[Told]:
         SourceError: The sessions could not be asked, or may not be seen, and no good answer is kept.
     """
     now, connections = side_by_side(partial(load_now, sources), partial(_connections_or_none, sources))
-    told = judged(now.value, value)
+    full = connections is not None and _share(connections) >= NEAR_FULL
+    told = judged(now.value, value, full=full)
     standing = ""
     if connections is not None:
         told += judged_connections(connections, value)
@@ -114,18 +121,22 @@ def _connections_or_none(sources: Sources) -> Connections | None:
         return None
 
 
-def judged(now: Now, value: Words) -> list[Diagnosis]:
+def judged(now: Now, value: Words, *, full: bool = False) -> list[Diagnosis]:
     """What there is to say about the sessions, what hurts first.
 
     Args:
         now: The sessions.
         value: Writes a number with its unit.
+        full: Whether connections run out, so that it hurts now who holds many for nothing.
     """
     found = [one for seat in now.seats if seat.node.depth == 0 and (one := _root(now, seat, value)) is not None]
     roots = {seat.node.pid for seat in now.seats if seat.node.depth == 0}
+    crowds = _crowds(now)
+    found += [_crowd(name, sessions, value, full=full) for name, sessions in crowds.items()]
+    told = roots | {session.pid for sessions in crowds.values() for session in sessions}
     for session in now.idle_in_transaction:
         idle = session.since(session.state_change) or 0.0
-        if idle >= LONG_IDLE and session.pid not in roots:
+        if idle >= LONG_IDLE and session.pid not in told:
             text = f"{named(session, value)} keeps its locks and what is dead since its transaction began"
             found.append(Diagnosis("idle-in-transaction", "risk", f"pid {session.pid}", text, ended(session)))
     oldest = now.oldest
@@ -139,6 +150,27 @@ def judged(now: Now, value: Words) -> list[Diagnosis]:
         text = f"{len(working)} statements run at once on {now.cpus} processor{'s' if now.cpus > 1 else ''}"
         found.append(Diagnosis("busy", "risk", "processors", text))
     return found
+
+
+def _crowds(now: Now) -> dict[str, list[Session]]:
+    """Client → its sessions that are idle in transaction, where they are many; the longest first."""
+    by_client: dict[str, list[Session]] = {}
+    for session in now.idle_in_transaction:
+        if (session.since(session.state_change) or 0.0) >= CROWD_IDLE:
+            by_client.setdefault(session.application or session.user or session.kind, []).append(session)
+    return {name: sessions for name, sessions in by_client.items() if len(sessions) >= CROWD}
+
+
+def _crowd(name: str, sessions: Sequence[Session], value: Words, *, full: bool) -> Diagnosis:
+    longest = value(sessions[0].since(sessions[0].state_change) or 0.0, "s")
+    text = (
+        f"{len(sessions)} sessions of {name} are idle in transaction, the longest for {longest}: "
+        "they keep connections, locks and what is dead since"
+    )
+    pids = ", ".join(str(session.pid) for session in sessions)
+    # Numbers of processes, and text to be copied: nothing of it is sent.
+    mend_it = f"SELECT pid, pg_terminate_backend(pid) FROM unnest(ARRAY[{pids}]) AS pid;  -- ends them all"  # noqa: S608
+    return Diagnosis("idle-in-transaction", "broken" if full else "risk", name, text, mend_it)
 
 
 def _root(now: Now, seat: Seat, value: Words) -> Diagnosis | None:
@@ -217,7 +249,7 @@ def judged_connections(found: Connections, value: Words) -> list[Diagnosis]:
     """What there is to say about connections, what hurts first."""
     standing, pool = found.standing, found.pool
     told: list[Diagnosis] = []
-    share = standing.clients / standing.usable if standing.usable else 1.0
+    share = _share(found)
     if share >= NEAR_FULL:
         status: Status = "broken" if share >= FULL else "risk"
         text = f"{standing.clients} of {standing.usable} usable connections are taken ({value(share, 'ratio')})"
@@ -237,6 +269,11 @@ def judged_connections(found: Connections, value: Words) -> list[Diagnosis]:
         mend_it = "ALTER DATABASE … RESET default_transaction_read_only;"
         told.append(Diagnosis("read-only", "risk", "default_transaction_read_only", text, mend_it))
     return told
+
+
+def _share(found: Connections) -> float:
+    standing = found.standing
+    return standing.clients / standing.usable if standing.usable else 1.0
 
 
 def _above(found: Connections) -> int:

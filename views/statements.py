@@ -43,6 +43,9 @@ LEAST_SHARE = 0.01
 LOOK_BACK = timedelta(hours=1)
 """How much before the window what is usual is taken from."""
 
+QUIET = 5
+"""Samples without a run of it after which a new statement counts as one that came and went."""
+
 TREND_POINTS = 40
 
 INFO_TTL = 10.0
@@ -311,7 +314,8 @@ def _changes(
             break
         if one.first_seen is not None and one.first_seen >= span.start and (first is None or one.first_seen > first):
             cause = before(one.first_seen, events)
-            found.append(Change("new", one, one.first_seen, None, None, one.sums.mean or 0.0, cause))
+            until = _until(series.of(one.query_id, "calls"), series.samples)
+            found.append(Change("new", one, one.first_seen, until, None, one.sums.mean or 0.0, cause))
             continue
         calls, ms = series.of(one.query_id, "calls"), series.of(one.query_id, "total_ms")
         step, kind = slower(calls, ms), "slower"
@@ -323,6 +327,12 @@ def _changes(
                 found.append(change)
     # What lasts is told before what is over.
     return tuple(sorted(found, key=lambda one: (one.until is not None, -one.statement.share)))
+
+
+def _until(calls: np.ndarray, samples: Sequence[SampleRow]) -> datetime | None:
+    """When a statement ran last, where it has not for some samples; ``None`` where it still does."""
+    last = int(np.flatnonzero(calls)[-1]) if calls.any() else len(calls) - 1
+    return samples[last].taken_at if len(calls) - 1 - last >= QUIET else None
 
 
 def _change(kind: str, one: Statement, step: Step, samples: Sequence[SampleRow], events: Sequence[Event]) -> Change:

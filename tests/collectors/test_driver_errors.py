@@ -218,7 +218,8 @@ def test_what_redis_py_raises_beside_its_errors_cannot_reach_the_collector():
         if kind.__module__ != "redis.exceptions" and not any(part in kind.__module__ for part in beside_the_collector)
     }
     assert unexpected == set()
-    # Of the rest: clusters' own, which a single connection never raises (the policies of requests too), and one of forked processes.
+    # Of the rest: clusters' own, which a single connection never raises (the policies of requests too), and one of
+    # forked processes.
     of_clusters = {kind.__name__ for kind in others if issubclass(kind, redis.exceptions.RedisClusterException)}
     left = {kind.__name__ for kind in others if kind.__module__ == "redis.exceptions"} - of_clusters
     assert left <= {"ChildDeadlockedError", "IncorrectPolicyType"}

@@ -16,6 +16,8 @@ from tests.support_pages.browsing import Told, Visit, visiting
 from tests.web.serving import ROOT, Server, serving
 
 ALL_DOWN = "all-down"
+LARGE = "large"
+"""The environment whose cache has more keys than are looked at unasked."""
 SOURCES = (*HTTP_SOURCES, "postgres", "redis")
 """All sources that an environment of these tests has."""
 HEAD = """
@@ -81,6 +83,7 @@ def console(
         down |= {name: {"port": refusing.getsockname()[1]} for name in SOURCES if name not in HTTP_SOURCES}
         down["synaptic"]["replicas"] = [{"name": "synaptic-a", "url": closed}]
         environments = {"healthy": patient, ALL_DOWN: down}
+        environments[LARGE] = {**patient, "redis": {"deadline": 60, "sample_limit": 50}}
         environments |= {without(name): {**patient, name: down[name]} for name in SOURCES}
         text = "\n".join(
             [HEAD.format(folder=folder), *(world.toml(name, **keys) for name, keys in environments.items())]
