@@ -28,13 +28,17 @@ SURE = 3.3
 """Standard deviations of U under chance; with an hour of samples before, five after it reach that."""
 
 FAR = 2.0
-"""A sample this many times above all before it needs no statistics; then ``FEWEST_AFTER`` of them are enough."""
+"""Samples this many times above all before them need no statistics; then ``FEWEST_FAR`` of them are enough."""
+
+VERY_FAR = 4.0
+"""The newest one is enough by itself where it is this many times above all before it: nobody waits for more."""
 
 MOST_SAMPLES = 240
 """More samples than these are added up in groups before a change is looked for."""
 
 FEWEST_BEFORE = 8
-FEWEST_AFTER = 3
+FEWEST_FAR = 3
+FEWEST_AFTER = 1
 """Samples with calls on each side."""
 
 FEWEST_CALLS = 20
@@ -132,7 +136,9 @@ def _risen(values: Floats) -> tuple[int, int] | None:
     inside = (last - first).astype(np.float64)
     outside = count - inside
     above = sums[None, :] - sums[:, None]
-    allowed = (first >= FEWEST_BEFORE) & (inside >= FEWEST_AFTER) & (above > 0)
+    # A shorter one only where it is what happens now: of the past a single slow minute is no news.
+    long = (inside >= FEWEST_FAR) | ((last == count) & (inside >= FEWEST_AFTER))
+    allowed = (first >= FEWEST_BEFORE) & long & (above > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         # The sum of squares between two groups whose common mean is zero.
         gained = np.where(allowed, above**2 / inside + above**2 / outside, -1.0)
@@ -145,7 +151,7 @@ def _risen(values: Floats) -> tuple[int, int] | None:
 
 def _higher(before: Floats, after: Floats) -> bool:
     """Whether the values after lie above those before, beyond chance (ties count half)."""
-    if after.min() > FAR * before.max():
+    if after.min() > (FAR if len(after) >= FEWEST_FAR else VERY_FAR) * before.max():
         return True
     ordered = np.sort(before)
     below = np.searchsorted(ordered, after, side="left") + np.searchsorted(ordered, after, side="right")

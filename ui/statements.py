@@ -63,10 +63,11 @@ def verdict(found: Verdict, _span: Span) -> None:
     status, sentence = _sentence(found)
     word = STATUS[status]
     st.markdown(f"### :{word.markdown}[{word.icon}] {inert(sentence, 600)}", anchors=False)
-    if found.hint is not None and (found.change is not None or found.hint.mend):
+    if found.hint is not None:
         mark = STATUS["risk"]
         st.markdown(f":{mark.markdown}[{mark.icon}] {inert(_short_hint(found), 700)}")
-    for change in found.found.changes[1:MOST_CHANGES]:
+    others = [one for one in found.found.changes if one is not found.change]
+    for change in others[: MOST_CHANGES - 1]:
         mark = STATUS["unknown" if change.until is not None else "risk"]
         st.markdown(f":{mark.markdown}[{mark.icon}] {inert(told(change), 500)}")
     with st.container(horizontal=True, gap="small"):
@@ -88,10 +89,13 @@ def _sentence(found: Verdict) -> tuple[Status, str]:
         return "unknown", "Nothing was counted in this window."
     if change is None:
         mean = format.value(culprit.sums.mean, "s")
-        return "ok", (
+        told_ = (
             f"{_named(culprit)} takes {format.value(culprit.share, 'ratio')} of the database's time in this window, "
-            f"mean {mean}; no statement became slower or is new."
+            f"mean {mean}"
         )
+        if found.hint is not None and found.hint.mend:
+            return "risk", f"{told_}."
+        return "ok", told_ + ("." if found.found.changes else "; no statement became slower or is new.")
     status: Status = "ok" if change.until is not None else "risk"
     if change.until is None and culprit.share >= BROKEN_SHARE:
         status = "broken"

@@ -32,6 +32,9 @@ from views.statements import asked_records, load_statements, named, records_or_r
 
 POINTS = 240
 
+HEAVY = 0.5
+"""Share of the time of the heaviest statement that another one must take for its change to be told first."""
+
 HISTORY = ("calls", "rows", "total_ms", "blocks_hit", "blocks_read", "temp_written", "wal_bytes")
 
 
@@ -142,7 +145,7 @@ def load_verdict(
     found = kept.value
     if not found.found:
         return Kept(Verdict(found, None, None, None), kept.as_of, kept.error)
-    change = found.changes[0] if found.changes else None
+    change = _headline(found)
     culprit = change.statement if change is not None else found.found[0]
     hint, reason = None, ""
     try:
@@ -151,6 +154,17 @@ def load_verdict(
     except SourceError as error:
         reason = error.what
     return Kept(Verdict(found, culprit, change, hint, reason), kept.as_of, kept.error)
+
+
+def _headline(found: Statements) -> Change | None:
+    """The change that the verdict is about; ``None`` where the statement that takes most time is the greater matter."""
+    top = found.found[0]
+    mine = next((one for one in found.changes if one.statement.query_id == top.query_id and one.until is None), None)
+    first = found.changes[0] if found.changes else None
+    if mine is not None or first is None:
+        return mine
+    heavy = first.statement.share >= HEAVY * top.share
+    return first if first.until is None and heavy else None
 
 
 def load_history(

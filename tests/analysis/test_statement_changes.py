@@ -24,6 +24,13 @@ def test_a_statement_that_became_slower_is_found_with_its_moment_and_both_means(
     assert step.times == pytest.approx(9, rel=0.2)
 
 
+def test_a_jump_far_above_everything_before_is_told_after_one_sample():
+    step = slower(*samples((30, 10.0), (1, 200.0)))
+    assert (step.place, step.end) == (30, 31)
+    assert step.times > 15
+    assert slower(*samples((30, 10.0), (1, 200.0), (10, 10.0))) is None  # a single slow minute of the past
+
+
 def test_a_trouble_that_is_over_is_found_with_its_end():
     step = slower(*samples((60, 10.0), (15, 90.0), (40, 10.0)))
     assert (step.place, step.end) == (60, 75)
@@ -33,7 +40,7 @@ def test_a_trouble_that_is_over_is_found_with_its_end():
 @pytest.mark.parametrize(
     "given_",
     [
-        samples((60, 10.0), (2, 90.0)),  # too few samples to be sure
+        samples((60, 10.0), (2, 30.0)),  # too few samples to be sure
         samples((60, 10.0), (4, 19.0), spread=0.3),  # not far enough for so few
         samples((7, 10.0), (60, 90.0)),  # nothing to set it against
         samples((60, 10.0), (10, 13.0)),  # too little

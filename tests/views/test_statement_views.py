@@ -108,7 +108,11 @@ def test_a_dropped_index_is_named_with_the_statement_that_lacks_it_and_its_table
     assert any("to_tsvector" in index for index in plan.indexes)
     assert "'english'" in plan.constants.values()
     server.run("DROP INDEX idx_memories_search_vector", "synaptic")
-    sampled(7)
+    sampled(1)
+    first = load_verdict(sources_of(server), records, last(), None, literals=True).value
+    assert first.culprit.query_id == calm.culprit.query_id
+    assert "idx_memories_search_vector, which the service needs, is not there." in first.hint.text
+    sampled(6)
     found = load_verdict(sources_of(server), records, last(), None, literals=True).value
     assert found.change.kind == "slower"
     assert found.change.after > 3 * found.change.before
@@ -210,6 +214,21 @@ def test_a_slower_statement_and_a_new_one_are_told_with_the_deploy_before_them(t
     history = load_history(sources, records, span_at(end + MINUTE), 3, literals=True).value
     assert history.after.title == "deploy 1.8.2"
     assert history.first_seen == new.since
+
+
+def test_a_light_statement_that_is_new_or_over_does_not_hide_the_one_that_takes_the_time(past, sources_of, records):
+    end = datetime.now(UTC).replace(microsecond=0)
+
+    def gains(place):
+        found = {1: (60, 6000.0)}
+        return found | ({2: (10, 300.0)} if place > 110 else {}) | ({3: (1, 90_000.0)} if place == 80 else {})
+
+    past.write(end, 120, gains)
+    told = load_verdict(sources_of(), records, span_at(end), None, literals=True)
+    assert (told.value.culprit.query_id, told.value.change) == (1, None)
+    lasting, over = sorted(told.value.found.changes, key=lambda one: one.statement.query_id)
+    assert (lasting.kind, lasting.until) == ("new", None)
+    assert (over.kind, over.until) == ("new", end - 40 * MINUTE)
 
 
 def test_sums_rates_and_shares_are_those_of_the_samples_of_the_window_and_of_the_one_before(past, sources_of, records):
