@@ -221,7 +221,7 @@ def test_a_light_statement_that_is_new_or_over_does_not_hide_the_one_that_takes_
 
     def gains(place):
         found = {1: (60, 6000.0)}
-        return found | ({2: (10, 300.0)} if place > 110 else {}) | ({3: (1, 90_000.0)} if place == 80 else {})
+        return found | ({2: (10, 900.0)} if place > 110 else {}) | ({3: (1, 90_000.0)} if place == 80 else {})
 
     past.write(end, 120, gains)
     told = load_verdict(sources_of(), records, span_at(end), None, literals=True)
