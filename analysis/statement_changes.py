@@ -33,6 +33,9 @@ FAR = 2.0
 VERY_FAR = 4.0
 """The newest one is enough by itself where it is this many times above all before it: nobody waits for more."""
 
+MOST_STRETCHES = 4
+"""How many troubles of one statement within the samples are looked for, to find the one of now."""
+
 MOST_SAMPLES = 240
 """More samples than these are added up in groups before a change is looked for."""
 
@@ -82,9 +85,9 @@ def slower(calls: Floats, ms: Floats) -> Step | None:
     found = _risen(grouped_ms / grouped_calls)
     if found is None:
         return None
-    first, last = found
-    n_before, n_after = float(grouped_calls[:first].sum()), float(grouped_calls[first:last].sum())
-    before, after = float(grouped_ms[:first].sum() / n_before), float(grouped_ms[first:last].sum() / n_after)
+    first, last, earlier = found
+    n_before, n_after = float(grouped_calls[earlier].sum()), float(grouped_calls[first:last].sum())
+    before, after = float(grouped_ms[earlier].sum() / n_before), float(grouped_ms[first:last].sum() / n_after)
     if min(n_before, n_after) < FEWEST_CALLS or after < SLOWER * before or after - before < LEAST_MS:
         return None
     end = int(there[starts[last]]) if last < len(starts) else len(calls)
@@ -102,9 +105,9 @@ def oftener(calls: Floats, seconds: Floats) -> Step | None:
     found = _risen(grouped_calls / grouped_seconds)
     if found is None:
         return None
-    first, last = found
-    n_before, n_after = float(grouped_calls[:first].sum()), float(grouped_calls[first:last].sum())
-    before = n_before / float(grouped_seconds[:first].sum())
+    first, last, earlier = found
+    n_before, n_after = float(grouped_calls[earlier].sum()), float(grouped_calls[first:last].sum())
+    before = n_before / float(grouped_seconds[earlier].sum())
     after = n_after / float(grouped_seconds[first:last].sum())
     if min(n_before, n_after) < FEWEST_CALLS or after < OFTENER * before:
         return None
@@ -121,7 +124,29 @@ def _grouped(count: int, *values: Floats) -> tuple[Floats, Floats, npt.NDArray[n
     return np.add.reduceat(values[0], starts), np.add.reduceat(values[1], starts), starts
 
 
-def _risen(values: Floats) -> tuple[int, int] | None:
+def _risen(values: Floats) -> tuple[int, int, npt.NDArray[np.intp]] | None:
+    """The stretch that lies above what was before it, beyond chance; rather one that lasts than one that is over.
+
+    Returns:
+        Its first place, the first one after it, and the places before it that are as usual.
+    """
+    places = np.arange(len(values))
+    over: tuple[int, int, npt.NDArray[np.intp]] | None = None
+    for _ in range(MOST_STRETCHES):
+        found = _stretch(values[places])
+        if found is None:
+            break
+        start, end = found
+        told = (int(places[start]), int(places[end - 1]) + 1, places[:start])
+        if end == len(places):
+            return told
+        over = over or told
+        # A trouble that is over must not hide the one of now, nor count as what is usual before it.
+        places = np.delete(places, slice(start, end))
+    return over
+
+
+def _stretch(values: Floats) -> tuple[int, int] | None:
     """The stretch that lies above what was before it, beyond chance: its first place, and the first one after it."""
     count = len(values)
     if count < FEWEST_BEFORE + FEWEST_AFTER:

@@ -37,6 +37,13 @@ def test_a_trouble_that_is_over_is_found_with_its_end():
     assert step.times == pytest.approx(9, rel=0.2)
 
 
+def test_a_trouble_that_comes_back_is_the_one_of_now_and_the_earlier_one_is_not_what_is_usual():
+    step = slower(*samples((40, 10.0), (12, 900.0), (20, 10.0), (4, 90.0)))
+    assert (step.place, step.end) == (72, 76)
+    assert step.before == pytest.approx(10, rel=0.1)
+    assert step.after == pytest.approx(90, rel=0.1)
+
+
 @pytest.mark.parametrize(
     "given_",
     [
