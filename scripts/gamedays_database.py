@@ -63,7 +63,7 @@ DAYS = {
     "slow-database": Day(r"quarterly-report|LOCK TABLE memories", ("now", "load"), ("load",)),
     "lock-pileup": Day(r"memory-import", ("now", "load"), ("now", "load")),
     "idle-in-transaction": Day(r"monthly-report", ("now", "upkeep"), ("now",)),
-    "missing-index": Day(r"idx_memories_search_vector|to_tsvector", ("tables", "queries"), ("queries",), 90.0),
+    "missing-index": Day(r"idx_memories_search_vector|WHERE to_tsvector", ("tables", "queries"), ("queries",), 90.0),
     "bloat": Day(r"memories_\d{4}.*(?:dead|bloat|autovacuum)", ("tables", "upkeep"), ("tables",)),
     "xid-age": Day(r"nightly-import|prepared transaction", ("upkeep", "tables", "now"), ("upkeep",), 90.0),
     "cache-eviction": Day(r"evict", ("cache",), ("cache",)),

@@ -1,5 +1,6 @@
 """What the database's view says of this moment, on PostgreSQL 15 and 18 with real locks."""
 
+import re
 import socket
 import threading
 from contextlib import ExitStack, suppress
@@ -234,6 +235,24 @@ def test_who_is_idle_in_transaction_is_told_and_an_idle_client_is_never_called_w
     (told,) = load_told(sources, format.value).value.diagnoses
     assert told.key == "idle-in-transaction"
     assert told.text.startswith(f"pid {root.info.backend_pid} (root, idle in transaction for ")
+
+
+def test_many_idle_transactions_of_one_client_are_told_as_one_that_hurts_where_connections_run_out(
+    stage, sources_of, monkeypatch
+):
+    for name, number in {"CROWD": 3, "CROWD_IDLE": 0.0, "LONG_IDLE": 0.0}.items():
+        monkeypatch.setattr(f"views.database_verdict.{name}", number)
+    sources = sources_of()
+    pids = {str(stage("report", "SELECT count(*) FROM memories").info.backend_pid) for _ in range(3)}
+    other = stage("root", "SELECT count(*) FROM memories")
+    crowd, single = load_told(sources, format.value).value.diagnoses
+    assert (crowd.key, crowd.status, crowd.subject) == ("idle-in-transaction", "risk", "report")
+    assert crowd.text.startswith("3 sessions of report are idle in transaction, the longest for ")
+    assert pids == set(re.findall(r"\d+", crowd.mend))
+    assert single.text.startswith(f"pid {other.info.backend_pid} (root, idle in transaction for ")
+    monkeypatch.setattr("views.database_verdict.NEAR_FULL", 0.0)
+    first = load_told(sources, format.value).value.diagnoses[0]
+    assert (first.status, first.subject) == ("broken", "report")
 
 
 def test_without_the_right_the_sessions_say_which_grant_brings_them_and_connections_are_counted(sources_of):
