@@ -5,51 +5,82 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from benchmarks import visits
+from benchmarks import redis_requests, visits
 from benchmarks.measured import Benchmark, Figure, seconds
 from benchmarks.parts import HOST, Installation, Request, installation
-from settings import Settings
+from benchmarks.redis_requests import Batch
+from settings import Redis, Settings
+from tests.support import redis_servers
 from ui.window import Window
 
 DAYS = 8
 ROUNDS = 7
 
 
-PAGES = ("overview", "latency", "logs")
+PAGES = ("overview", "latency", "logs", "cache")
 
 
 def measure() -> Mapping[str, float]:
     """Each page in turn; the figure is the worst of them."""
-    with installation(DAYS) as parts:
-        found = {page: _page(parts, page) for page in PAGES}
+    with installation(DAYS) as parts, redis_servers.running("valkey", maxmemory="64mb") as valkey:
+        redis_requests.fill(valkey.port)
+        found = {page: _page(parts, page, valkey.port) for page in PAGES}
     worst = max(found.values(), key=lambda one: one["times_bare"])
     each = {f"times_bare_{page}": one["times_bare"] for page, one in found.items()}
     return {**worst, **each, "requests": sum(one["requests"] for one in found.values())}
 
 
-def _page(parts: Installation, page: str) -> Mapping[str, float]:
+def _page(parts: Installation, page: str, valkey: int) -> Mapping[str, float]:
     """Note what one cold load sends, then let both ways take turns, directly at the sources."""
-    counted = visits.visit(parts.settings(counted=True), Window("1h"), page=page)
+    counted = visits.visit(_with_cache(parts.settings(counted=True), page, valkey), Window("1h"), page=page)
     parts.requests()
-    counted.load()
+    with redis_requests.noted(valkey) as batches:
+        counted.load()
     counted.close()
     requests = parts.requests()
-    settings = parts.settings(counted=False)
+    settings = _with_cache(parts.settings(counted=False), page, valkey)
 
     ours, theirs = [], []
     for number in range(ROUNDS + 1):
         visit = visits.visit(settings, Window("1h"), page=page)
         through_collectors = seconds(visit.load)
         visit.close()
-        bare = seconds(lambda: asyncio.run(send(requests, parts, settings)))
+        bare = seconds(lambda: _bare(requests, batches, parts, settings, valkey))
         if number:  # the first round warms the sources
             ours.append(through_collectors)
             theirs.append(bare)
     took, least = statistics.median(ours), statistics.median(theirs)
-    return {"times_bare": took / least, "requests": len(requests), "milliseconds": took * 1000}
+    sent = len(requests) + sum(len(batch) for one in batches for batch in one)
+    return {"times_bare": took / least, "requests": sent, "milliseconds": took * 1000}
+
+
+def _with_cache(settings: Settings, page: str, port: int) -> Settings:
+    """The settings with the cache, for the page that is about it."""
+    if page != "cache":
+        return settings
+    one = settings.environments["benchmark"]
+    cache = Redis(host=HOST, port=port, deadline=60)
+    return settings.model_copy(update={"environments": {"benchmark": one.model_copy(update={"redis": cache})}})
+
+
+def _bare(
+    requests: Sequence[Request],
+    batches: Sequence[Sequence[Batch]],
+    parts: Installation,
+    settings: Settings,
+    valkey: int,
+) -> None:
+    """Send all that a page sends, at once: over HTTP, and over as many connections to the cache as it had."""
+    with ThreadPoolExecutor(max_workers=max(len(batches), 1)) as threads:
+        answered = [threads.submit(redis_requests.send, one, valkey) for one in batches]
+        if requests:
+            asyncio.run(send(requests, parts, settings))
+        for one in answered:
+            one.result()
 
 
 async def send(requests: Sequence[Request], parts: Installation, settings: Settings) -> list[bytes]:
@@ -88,18 +119,18 @@ async def send(requests: Sequence[Request], parts: Installation, settings: Setti
 
 BENCHMARK = Benchmark(
     "page",
-    "All data of Overview, of Latency & SLO and of Logs over the last hour, asked with nothing kept: real Prometheus, "
-    "Alertmanager and log store; "
+    "All data of Overview, of Latency & SLO, of Logs and of Cache over the last hour, asked with nothing kept: real "
+    "Prometheus, Alertmanager and log store, and for Cache a real Valkey with 5,000 keys; "
     "Synaptic's replicas are answered by NGINX.",
     {
         "times_bare": Figure(
             "Time until the last panel has its data, by the time that the same HTTP requests take when httpx sends "
-            "all of them at once over as many connections, and nobody looks at the answers. Both start without "
-            "connections. The worst of the pages.",
+            "all of them at once over as many connections, and redis-py the same commands in the same groups, and "
+            "nobody looks at the answers. Both start without connections. The worst of the pages.",
             "<= 1.25",
         ),
         **{f"times_bare_{page}": Figure(f"The same of {page} alone.") for page in PAGES},
-        "requests": Figure("Requests that one cold load of each page sends, together."),
+        "requests": Figure("Requests and commands that one cold load of each page sends, together."),
         "milliseconds": Figure("Time until the last panel of the worst page has its data, on this machine."),
     },
     measure,

@@ -97,6 +97,8 @@ def checked(words: Sequence[Word]) -> str:
     Raises:
         NotAReadError: None does, or its arguments are not those that the console uses.
     """
+    if len(words) == 2 and words[0] in ("TYPE", "PTTL"):  # a look at the keys sends thousands of them
+        return str(words[0]).lower()
     names = [str(word).lower() for word in words[:2]]
     name = next((one for one in (names[0], " ".join(names)) if one in READS), None) if names else None
     allowed = name is not None
@@ -251,6 +253,8 @@ class RedisServer:
 class Session:
     """Several questions over one connection; see :meth:`RedisServer.session`.
 
+    Its connection is cut when its time is over: a server that sends a byte now and then does not keep it open.
+
     Args:
         server: Whose connection.
         ends: When it must have ended, by ``time.monotonic``.
@@ -261,6 +265,10 @@ class Session:
         self.ends = ends
         self._connection: Wire | None = None
         self._usable = True
+        self._overran = False
+        self._timer = threading.Timer(max(self.left, 0.0), self._cut)
+        self._timer.daemon = True
+        self._timer.start()
 
     @property
     def left(self) -> float:
@@ -306,10 +314,13 @@ class Session:
 
     def end(self) -> None:
         """Give the connection back, or close it where something is left unread on it."""
+        self._timer.cancel()
+        # Its thread may be in the middle of cutting, and what it would cut then is the next look.
+        self._timer.join()
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._usable:
+        if self._usable and not self._overran:
             self._server.returned(connection)
         else:
             connection.disconnect()
@@ -321,55 +332,37 @@ class Session:
         if connection is None:
             connection = self._connection = server.made(max(self.left, 0.001))
         self._usable = False
-        watch = _Watch(connection, self.left)
         try:
-            with watch:
-                if fresh:
-                    connection.connect()
-                    self._greet(connection)
-                connection.send_packed_command(connection.pack_commands(commands), False)
-                found = [self._read(connection) for _ in commands]
+            if fresh:
+                connection.connect()
+                self._greet(connection)
+            connection.send_packed_command(connection.pack_commands(commands), False)
+            # The socket's own timeout counts from the last byte; what is over the time is cut by the timer.
+            seconds = max(self.left, 0.001)
+            found = [self._read(connection, seconds) for _ in commands]
         except DRIVER_ERRORS as error:
             connection.disconnect()
-            if watch.fired:
+            if self._overran:
                 what = f"did not answer within {server.settings.deadline:g} s"
                 raise TimedOut(server.name, server.address, what, hint="Look at its load, and at its log.") from None
             raise mapped(error, server.name, server.address) from None
-        self._usable = not watch.fired
+        self._usable = True
         return found
 
     def _greet(self, connection: Wire) -> None:
         # Without the right to it the connection stays without a name.
         connection.send_packed_command(connection.pack_commands([("CLIENT", "SETNAME", CLIENT_NAME)]), False)
-        self._read(connection)
+        self._read(connection, max(self.left, 0.001))
 
-    def _read(self, connection: Wire) -> Any:
+    def _read(self, connection: Wire, seconds: float) -> Any:
         try:
-            return connection.read_response(True, timeout=max(self.left, 0.001))
+            return connection.read_response(True, timeout=seconds)
         except ResponseError as error:
             return error
 
-
-class _Watch:
-    """Cuts a connection when its time is over; a server that sends a byte now and then does not keep it open."""
-
-    def __init__(self, connection: Wire, seconds: float) -> None:
-        self.fired = False
-        self._connection = connection
-        self._timer = threading.Timer(max(seconds, 0.0), self._overran)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        # Its thread may be in the middle of cutting, and the connection must not be used again then.
-        self._timer.join()
-
-    def _overran(self) -> None:
-        self.fired = True
-        sock = self._connection._sock
+    def _cut(self) -> None:
+        self._overran = True
+        sock = self._connection._sock if self._connection is not None else None
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

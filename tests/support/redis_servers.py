@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import redis
 
@@ -39,16 +39,16 @@ class Server:
     options: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
-    def client(self, **more: object) -> redis.Redis:
+    def client(self, **more: Any) -> redis.Redis:
         return redis.Redis(host="127.0.0.1", port=self.port, protocol=2, **more)
 
     def run(self, *words: object) -> object:
         with self.client() as client:
             return client.execute_command(*words)
 
-    def info(self, section: str = "all") -> dict[str, object]:
+    def info(self, section: str = "all") -> dict[str, Any]:
         with self.client() as client:
-            return client.info(section)
+            return cast("dict[str, Any]", client.info(section))
 
     def start(self, *, answers: bool = True) -> None:
         """Start it; returns when it serves keys, or at once."""
