@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-GIVE_UP_SECONDS = 60.0
+GIVE_UP_SECONDS = 120.0
 """When a wait is given up as hopeless; nothing here is expected to take as long."""
 
 
