@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from collectors.toml_tables import read_tables
 
 CATALOG = Path(__file__).parent / "catalog" / "advice.toml"
 
@@ -53,19 +54,4 @@ def read(path: Path) -> Mapping[str, Advice]:
     Raises:
         AdviceError: It cannot be read, or an entry has a mistake.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise AdviceError(f"{path.name}: {error}") from None
-    found: dict[str, Advice] = {}
-    mistakes: list[str] = []
-    for key, table in tables.items():
-        try:
-            found[key] = Advice.model_validate(table)
-        except ValidationError as error:
-            mistakes += [
-                f"{path.name}: {'.'.join([key, *map(str, one['loc'])])}: {one['msg']}" for one in error.errors()
-            ]
-    if mistakes:
-        raise AdviceError("\n".join(mistakes))
-    return found
+    return read_tables(path, Advice, AdviceError)

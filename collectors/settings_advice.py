@@ -7,13 +7,14 @@ This module checks the file; a mistake names file, entry and key. Whether a sett
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from collectors.toml_tables import read_tables
 
 CATALOG = Path(__file__).parent / "catalog" / "settings_advice.toml"
 
@@ -141,20 +142,4 @@ def read(path: Path) -> Mapping[str, SettingAdvice]:
     Raises:
         SettingsAdviceError: It cannot be read, or an entry has a mistake.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsAdviceError(f"{path.name}: {error}") from None
-    found: dict[str, SettingAdvice] = {}
-    mistakes: list[str] = []
-    for key, table in tables.items():
-        try:
-            found[key] = SettingAdvice.model_validate(table)
-        except ValidationError as error:
-            mistakes += [
-                f"{path.name}: {'.'.join([key, *map(str, one['loc'])])}: {one['msg'].removeprefix('Value error, ')}"
-                for one in error.errors(include_url=False)
-            ]
-    if mistakes:
-        raise SettingsAdviceError("\n".join(mistakes))
-    return found
+    return read_tables(path, SettingAdvice, SettingsAdviceError)
