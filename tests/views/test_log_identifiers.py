@@ -51,9 +51,9 @@ def test_an_identifier_is_replaced_in_its_field_and_wherever_else_it_stands():
 @pytest.mark.parametrize(
     ("text", "secret"),
     [
-        ("user_id=ada failed", "ada"),
+        ("user_id=olga failed", "olga"),
         ('{"session_id": "lFeYLCD1"}', "lFeYLCD1"),
-        ("mail to ada.l+x@example.org bounced", "ada.l+x@example.org"),
+        ("mail to olga.l+x@example.org bounced", "olga.l+x@example.org"),
         ("from 10.20.0.110:4711", "10.20.0.110"),
         ("from 2001:db8::17 port 1", "2001:db8::17"),
         ("from ::1 port 1", "::1"),
@@ -72,9 +72,9 @@ def test_what_tells_of_nobody_stays(text):
 
 
 def test_an_identifier_within_json_that_was_kept_as_text_is_replaced():
-    inner = {"fields": {"user_id": "ada", "message": "bye ada"}, "ip_address": ["10.0.0.7", "10.0.0.8"]}
-    found = masked(line("bye ada", {"user_id": "ada"}, {"message": inner, "log": '{"user_id":"ada"}'}), BLIND)
-    assert "ada" not in everything(found)
+    inner = {"fields": {"user_id": "olga", "message": "bye olga"}, "ip_address": ["10.0.0.7", "10.0.0.8"]}
+    found = masked(line("bye olga", {"user_id": "olga"}, {"message": inner, "log": '{"user_id":"olga"}'}), BLIND)
+    assert "olga" not in everything(found)
     assert "10.0.0" not in everything(found)
 
 
@@ -86,15 +86,15 @@ def test_a_number_is_an_identifier_in_its_field_and_no_other_number_is():
 
 
 def test_an_object_in_the_place_of_an_identifier_is_replaced_as_a_whole():
-    found = masked(line("x", {}, {"user_id": {"name": "ada", "team": "core"}}), BLIND)
-    assert "ada" not in everything(found)
+    found = masked(line("x", {}, {"user_id": {"name": "olga", "team": "core"}}), BLIND)
+    assert "olga" not in everything(found)
     assert "core" not in everything(found)
 
 
 def test_the_same_value_has_the_same_pseudonym_under_a_key_and_another_under_another():
-    assert BLIND.pseudonym("user_id", "ada") == BLIND.pseudonym("user_id", "ada")
-    assert BLIND.pseudonym("user_id", "ada") != BLIND.pseudonym("user_id", "bob")
-    assert BLIND.pseudonym("user_id", "ada") != Sight(False, b"another key").pseudonym("user_id", "ada")
+    assert BLIND.pseudonym("user_id", "olga") == BLIND.pseudonym("user_id", "olga")
+    assert BLIND.pseudonym("user_id", "olga") != BLIND.pseudonym("user_id", "bob")
+    assert BLIND.pseudonym("user_id", "olga") != Sight(False, b"another key").pseudonym("user_id", "olga")
 
 
 def test_the_settings_may_hold_the_key_and_otherwise_it_is_one_for_the_process():
@@ -105,9 +105,9 @@ def test_the_settings_may_hold_the_key_and_otherwise_it_is_one_for_the_process()
 
 
 def test_the_lines_around_a_line_are_masked_and_so_is_what_they_share():
-    one = line("login of ada", {"session_id": "ada"})
-    found = masked_around(Around((one,), one, (one,), {"session_id": "ada", "pod": "synaptic-a"}), BLIND)
-    assert "ada" not in repr(found)
+    one = line("login of olga", {"session_id": "olga"})
+    found = masked_around(Around((one,), one, (one,), {"session_id": "olga", "pod": "synaptic-a"}), BLIND)
+    assert "olga" not in repr(found)
     assert found.same["pod"] == "synaptic-a"
 
 

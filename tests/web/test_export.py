@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def console(real_elasticsearch, tmp_path_factory):
     index = log_lines.new_index(real_elasticsearch)
-    lines = (document(moment, f"=read by ada {n}", user_id="ada") for n, moment in enumerate(every(START, END, LINES)))
+    lines = (document(moment, f"=read by olga {n}", user_id="olga") for n, moment in enumerate(every(START, END, LINES)))
     log_lines.write(real_elasticsearch, index, lines)
     folder = tmp_path_factory.mktemp("export")
     settings = f"""
@@ -67,7 +67,7 @@ def test_a_viewer_gets_the_lines_as_a_file_masked_and_knows_beforehand_that_it_i
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert len({line["_id"] for line in lines[:-1]}) == LIMIT
     assert lines[-1] == {"_incomplete": f"Cut after {LIMIT} of {LINES} lines."}
-    assert "ada" not in answer.text
+    assert "olga" not in answer.text
     assert lines[0]["fields"]["user_id"].startswith("user_id~")
 
 
@@ -89,7 +89,7 @@ def test_what_the_file_would_be_can_be_asked_without_it(console):
     [
         ({"env": "elsewhere"}, 400, "env must name an environment"),
         ({"q": "level:("}, 400, "cannot be asked"),
-        ({"q": "user_id:ada"}, 400, "needs the role operator"),
+        ({"q": "user_id:olga"}, 400, "needs the role operator"),
         ({"format": "xlsx"}, 400, "format must be"),
         ({"env": "down"}, 503, "cannot be reached"),
     ],
