@@ -6,77 +6,102 @@ import asyncio
 import statistics
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import httpx
 
-from benchmarks import redis_requests, visits
+from benchmarks import postgres_requests, redis_requests, visits
 from benchmarks.measured import Benchmark, Figure, seconds
 from benchmarks.parts import HOST, Installation, Request, installation
+from benchmarks.postgres_requests import Question
 from benchmarks.redis_requests import Batch
-from settings import Redis, Settings
-from tests.support import redis_servers
+from settings import Postgres, Redis, Settings
+from tests.support import postgresql, redis_servers
 from ui.window import Window
 
 DAYS = 8
 ROUNDS = 7
 
 
-PAGES = ("overview", "latency", "logs", "cache")
+PAGES = ("overview", "latency", "logs", "cache", "database-now", "database-tables", "database-upkeep")
+"""Pages, and parts of Database that ask the server; the other two are read from the console's own records."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Ports of what is not asked over HTTP."""
+
+    valkey: int
+    postgres: int
 
 
 def measure() -> Mapping[str, float]:
     """Each page in turn; the figure is the worst of them."""
-    with installation(DAYS) as parts, redis_servers.running("valkey", maxmemory="64mb") as valkey:
-        redis_requests.fill(valkey.port)
-        found = {page: _page(parts, page, valkey.port) for page in PAGES}
+    with (
+        installation(DAYS) as parts,
+        redis_servers.running("valkey", maxmemory="64mb") as valkey,
+        postgresql.running(18) as database,
+    ):
+        stores = Stores(valkey.port, database.port)
+        redis_requests.fill(stores.valkey)
+        postgres_requests.fill(stores.postgres)
+        found = {page: _page(parts, page, stores) for page in PAGES}
     worst = max(found.values(), key=lambda one: one["times_bare"])
-    each = {f"times_bare_{page}": one["times_bare"] for page, one in found.items()}
+    each = {f"times_bare_{page.replace('-', '_')}": one["times_bare"] for page, one in found.items()}
     return {**worst, **each, "requests": sum(one["requests"] for one in found.values())}
 
 
-def _page(parts: Installation, page: str, valkey: int) -> Mapping[str, float]:
+def _page(parts: Installation, name: str, stores: Stores) -> Mapping[str, float]:
     """Note what one cold load sends, then let both ways take turns, directly at the sources."""
-    counted = visits.visit(_with_cache(parts.settings(counted=True), page, valkey), Window("1h"), page=page)
+    page, _, part = name.partition("-")
+    counted = visits.visit(_with_store(parts.settings(counted=True), page, stores), Window("1h"), page=page, part=part)
     parts.requests()
-    with redis_requests.noted(valkey) as batches:
+    with redis_requests.noted(stores.valkey) as batches, postgres_requests.noted() as questions:
         counted.load()
     counted.close()
     requests = parts.requests()
-    settings = _with_cache(parts.settings(counted=False), page, valkey)
+    settings = _with_store(parts.settings(counted=False), page, stores)
 
     ours, theirs = [], []
     for number in range(ROUNDS + 1):
-        visit = visits.visit(settings, Window("1h"), page=page)
+        visit = visits.visit(settings, Window("1h"), page=page, part=part)
         through_collectors = seconds(visit.load)
         visit.close()
-        bare = seconds(lambda: _bare(requests, batches, parts, settings, valkey))
+        bare = seconds(lambda: _bare(requests, batches, questions, parts, settings, stores))
         if number:  # the first round warms the sources
             ours.append(through_collectors)
             theirs.append(bare)
     took, least = statistics.median(ours), statistics.median(theirs)
-    sent = len(requests) + sum(len(batch) for one in batches for batch in one)
+    sent = len(requests) + len(questions) + sum(len(batch) for one in batches for batch in one)
     return {"times_bare": took / least, "requests": sent, "milliseconds": took * 1000}
 
 
-def _with_cache(settings: Settings, page: str, port: int) -> Settings:
-    """The settings with the cache, for the page that is about it."""
-    if page != "cache":
-        return settings
+def _with_store(settings: Settings, page: str, stores: Stores) -> Settings:
+    """The settings with the cache or the database, for the page that is about it."""
     one = settings.environments["benchmark"]
-    cache = Redis(host=HOST, port=port, deadline=60)
-    return settings.model_copy(update={"environments": {"benchmark": one.model_copy(update={"redis": cache})}})
+    if page == "cache":
+        one = one.model_copy(update={"redis": Redis(host=HOST, port=stores.valkey, deadline=60)})
+    elif page == "database":
+        one = one.model_copy(
+            update={"postgres": Postgres(host=HOST, port=stores.postgres, user="console", deadline=60)}
+        )
+    return settings.model_copy(update={"environments": {"benchmark": one}})
 
 
 def _bare(
     requests: Sequence[Request],
     batches: Sequence[Sequence[Batch]],
+    questions: Sequence[Question],
     parts: Installation,
     settings: Settings,
-    valkey: int,
+    stores: Stores,
 ) -> None:
-    """Send all that a page sends, at once: over HTTP, and over as many connections to the cache as it had."""
-    with ThreadPoolExecutor(max_workers=max(len(batches), 1)) as threads:
-        answered = [threads.submit(redis_requests.send, one, valkey) for one in batches]
+    """Send all that a page sends, at once: over HTTP, to the cache and to the database, over as many connections."""
+    database = settings.environments["benchmark"].postgres
+    with ThreadPoolExecutor(max_workers=len(batches) + 1) as threads:
+        answered = [threads.submit(redis_requests.send, one, stores.valkey) for one in batches]
+        if questions and database is not None:
+            answered.append(threads.submit(postgres_requests.send, questions, stores.postgres, database.connections))
         if requests:
             asyncio.run(send(requests, parts, settings))
         for one in answered:
@@ -119,17 +144,19 @@ async def send(requests: Sequence[Request], parts: Installation, settings: Setti
 
 BENCHMARK = Benchmark(
     "page",
-    "All data of Overview, of Latency & SLO, of Logs and of Cache over the last hour, asked with nothing kept: real "
-    "Prometheus, Alertmanager and log store, and for Cache a real Valkey with 5,000 keys; "
+    "All data of Overview, of Latency & SLO, of Logs, of Cache and of three parts of Database over the last hour, "
+    "asked with nothing kept: real Prometheus, Alertmanager and log store, a real Valkey with 5,000 keys, a real "
+    "PostgreSQL 18 with 40 tables; "
     "Synaptic's replicas are answered by NGINX.",
     {
         "times_bare": Figure(
             "Time until the last panel has its data, by the time that the same HTTP requests take when httpx sends "
-            "all of them at once over as many connections, and redis-py the same commands in the same groups, and "
-            "nobody looks at the answers. Both start without connections. The worst of the pages.",
+            "all of them at once over as many connections, redis-py the same commands in the same groups and psycopg "
+            "the same statements, and nobody looks at the answers. Both start without connections. The worst of the "
+            "pages.",
             "<= 1.25",
         ),
-        **{f"times_bare_{page}": Figure(f"The same of {page} alone.") for page in PAGES},
+        **{f"times_bare_{page.replace('-', '_')}": Figure(f"The same of {page} alone.") for page in PAGES},
         "requests": Figure("Requests and commands that one cold load of each page sends, together."),
         "milliseconds": Figure("Time until the last panel of the worst page has its data, on this machine."),
     },

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import access
+import ui.database
 import ui.log_field
 import ui.panel
 import ui.series_panel
@@ -73,7 +74,9 @@ class Visit:
         return outcome(lambda: panel.load(self.span), lambda _: "", self.seconds)
 
 
-def visit(settings: Settings, window: Window, now: datetime | None = None, page: str = "overview") -> Visit:
+def visit(
+    settings: Settings, window: Window, now: datetime | None = None, page: str = "overview", part: str = ""
+) -> Visit:
     """A visit with collectors of its own, and so with nothing kept yet.
 
     Args:
@@ -81,14 +84,15 @@ def visit(settings: Settings, window: Window, now: datetime | None = None, page:
         window: The page's window.
         now: Where a live window ends.
         page: Name of the page.
+        part: Which part of a page that has some.
     """
     sources = registry.build(settings, "benchmark")
     here = context.Context(settings, "benchmark", window, page, "light", access.identify(settings))
-    panels = _panels(here, sources)
+    panels = _panels(here, sources, part)
     return Visit(sources, panels, window.span(now or datetime.now(UTC), settings.limits), settings.limits.deadline)
 
 
-def _panels(here: context.Context, sources: Sources) -> list[Asked]:
+def _panels(here: context.Context, sources: Sources, part: str) -> list[Asked]:
     """Run the page with the one function that shows data replaced by one that notes it."""
     noted: list[Asked] = []
 
@@ -99,6 +103,7 @@ def _panels(here: context.Context, sources: Sources) -> list[Asked]:
         (ui.panel, "panel", note),
         (ui.series_panel, "panel", note),
         (registry, "sources", lambda *_: sources),
+        (ui.database, "chosen_part", lambda _: part),
         # Components can be mounted in a running server only.
         (ui.log_field, "own", lambda *_: lambda **__: None),
     ]
