@@ -29,7 +29,9 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def console(real_elasticsearch, tmp_path_factory):
     index = log_lines.new_index(real_elasticsearch)
-    lines = (document(moment, f"=read by olga {n}", user_id="olga") for n, moment in enumerate(every(START, END, LINES)))
+    lines = (
+        document(moment, f"=read by olga {n}", user_id="olga") for n, moment in enumerate(every(START, END, LINES))
+    )
     log_lines.write(real_elasticsearch, index, lines)
     folder = tmp_path_factory.mktemp("export")
     settings = f"""
