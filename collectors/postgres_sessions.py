@@ -70,6 +70,11 @@ class Session(msgspec.Struct, frozen=True):
     as_of: datetime
 
     @property
+    def name(self) -> str:
+        """How it is called: its application, otherwise its role; the server's own processes by what they are."""
+        return self.application or self.user or self.kind
+
+    @property
     def waiting(self) -> str:
         """What it waits for, as ``Lock/transactionid``; empty where it works or has nothing to do."""
         if self.state != "active" or not self.wait_type:

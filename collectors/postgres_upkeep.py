@@ -304,10 +304,13 @@ class Autovacuum(msgspec.Struct, frozen=True):
         enabled: Whether it runs at all.
         most: Most workers at once.
         workers: Workers at work, in all databases.
-        over: Tables with more dead rows than their threshold.
+        over: Tables with more dead rows than their threshold, without those for which it is switched off.
         dead: Dead rows in those.
         old: Tables older than ``freeze_max_age``, or than their own lower limit, which it must freeze.
         disabled: Tables for which it is switched off.
+        disabled_over: Those of them with more dead rows than their threshold.
+        disabled_worst: The one with most dead rows, quoted for a statement; empty where none is over its threshold.
+        disabled_dead: Its dead rows.
         freeze_max_age: The setting, in transactions.
     """
 
@@ -318,6 +321,9 @@ class Autovacuum(msgspec.Struct, frozen=True):
     dead: int
     old: int
     disabled: int
+    disabled_over: int
+    disabled_worst: str
+    disabled_dead: int
     freeze_max_age: int
 
 

@@ -98,7 +98,7 @@ class Blocking:
     Attributes:
         taken_at: When, aware UTC.
         waiting: How many waited.
-        root: What the session in front of most of them did, as a text.
+        root: Who was in front of most of them and what it did, as a text.
         sessions: All of them, as JSON; empty where only the list was asked for.
     """
 

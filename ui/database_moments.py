@@ -174,4 +174,4 @@ def _waiters(seats: Sequence[Seat], number: int) -> None:
 
 
 def _name(seat: Seat) -> str:
-    return (seat.session.application or seat.session.user) if seat.session is not None else "gone"
+    return seat.session.name if seat.session is not None else "gone"

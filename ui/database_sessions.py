@@ -173,7 +173,7 @@ def _waiter(seat: Seat, below: Sequence[Seat], place: int, *, literals: bool) ->
         later.node.depth == node.depth
         for later in _until(below[place + 1 :], lambda other: other.node.depth < node.depth)
     )
-    name = (session.application or session.user) if session is not None else "gone"
+    name = session.name if session is not None else "gone"
     return {
         "pid": node.pid,
         # Spaces of a fixed width: a plain one at the beginning would be taken away.

@@ -283,7 +283,9 @@ def pictured(sessions: Sessions, locks: Sequence[Lock], now: datetime) -> tuple[
     # What is waited for first: it is what the tree is drawn with.
     theirs.sort(key=lambda one: one.granted)
     root = rows.get(nodes[0].pid)
-    words = shown(root.query, literals=False)[:TEXT_LENGTH] if root is not None else "a prepared transaction"
+    words = "a prepared transaction"
+    if root is not None:
+        words = f"{root.name}, {root.state or root.kind}: {shown(root.query, literals=False)[:TEXT_LENGTH]}"
     picture = Picture(Sessions(sessions.as_of, kept), theirs[:MOST_LOCKS])
     waiting = sum(1 for node in nodes if node.blockers)
     found = Blocking(now, waiting, words, msgspec.json.encode(picture).decode())

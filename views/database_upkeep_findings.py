@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.diagnosis import Diagnosis, worst_first
+from analysis.vacuum_due import NOTABLE_ROWS
 from analysis.verdict import Status
 from collectors.cache import Kept
 from collectors.postgres_upkeep import Holder
@@ -215,6 +216,17 @@ def _autovacuum(found: Upkeep, value: Words, _: Length) -> Iterator[Diagnosis]:
     elif one.over > one.most:
         text = f"Autovacuum is behind: {waiting}, {one.workers} of {one.most} workers are at work"
         yield Diagnosis("autovacuum-behind", "risk", "autovacuum", text)
+    table = one.disabled_worst
+    if one.enabled and one.disabled_dead >= NOTABLE_ROWS:
+        more = f"; {one.disabled_over} tables wait in vain" if one.disabled_over > 1 else ""
+        yield Diagnosis(
+            "autovacuum-off",
+            "risk",
+            table,
+            f"Autovacuum is switched off for {table} (autovacuum_enabled=false), where "
+            f"{value(one.disabled_dead, 'count')} dead rows are over its threshold{more}",
+            f"ALTER TABLE {table} RESET (autovacuum_enabled);\nVACUUM (VERBOSE, ANALYZE) {table};",
+        )
 
 
 def _checkpoints(found: Upkeep, value: Words, length: Length) -> Iterator[Diagnosis]:

@@ -157,7 +157,7 @@ def _crowds(now: Now) -> dict[str, list[Session]]:
     by_client: dict[str, list[Session]] = {}
     for session in now.idle_in_transaction:
         if (session.since(session.state_change) or 0.0) >= CROWD_IDLE:
-            by_client.setdefault(session.application or session.user or session.kind, []).append(session)
+            by_client.setdefault(session.name, []).append(session)
     return {name: sessions for name, sessions in by_client.items() if len(sessions) >= CROWD}
 
 
@@ -218,15 +218,14 @@ def who(seat: Seat, value: Words) -> str:
 def named(session: Session, value: Words) -> str:
     """``pid 4711 (quarterly-report, idle in transaction for 3 min)``."""
     since = session.since(session.query_start if session.state == "active" else session.state_change)
-    name = session.application or session.user or session.kind
     long = f" for {value(since, 's')}" if since is not None else ""
     state = session.state if session.kind == CLIENT else session.kind
-    return f"pid {session.pid} ({name}, {state or 'state unknown'}{long})"
+    return f"pid {session.pid} ({session.name}, {state or 'state unknown'}{long})"
 
 
 def called(session: Session) -> str:
     """``pid 4711 (quarterly-report)``."""
-    return f"pid {session.pid} ({session.application or session.user or session.kind})"
+    return f"pid {session.pid} ({session.name})"
 
 
 def mend(seat: Seat) -> str:

@@ -189,7 +189,7 @@ def test_who_waited_for_whom_can_be_looked_at_later_and_holds_no_values(server, 
     moments = list_blocking(database, "test", NOON, NOON + MINUTE)
     assert [one.taken_at for one in moments] == [NOON + BLOCKING_EVERY, NOON]
     assert [one.waiting for one in moments] == [2, 2]
-    assert moments[0].root == "UPDATE held SET owner = … WHERE id = …"
+    assert moments[0].root == "holder, idle in transaction: UPDATE held SET owner = … WHERE id = …"
     found = opened(read_blocking(database, "test", NOON))
     rows = found.sessions.rows
     assert {one.application for one in rows} == {"holder", "api"}

@@ -342,6 +342,21 @@ def test_autovacuum_that_is_behind_or_off_is_told_with_how_many_tables_wait(serv
         server.run(f"DROP TABLE dead_{number}", "synaptic")
 
 
+def test_a_table_that_autovacuum_may_not_touch_is_named_with_what_brings_it_back(server, sources):
+    server.run('CREATE TABLE "Left, alone" (n int) WITH (autovacuum_enabled = off)', "synaptic")
+    server.run('INSERT INTO "Left, alone" SELECT generate_series(1, 2000)', "synaptic")
+    server.run('DELETE FROM "Left, alone"', "synaptic")
+    off = until(lambda: found(sources(), "autovacuum-off"), "the dead rows being counted")
+    assert (off.status, off.subject) == ("risk", 'public."Left, alone"')
+    assert "where 2,000 dead rows are over its threshold" in off.text
+    autovacuum = told(sources()).upkeep.autovacuum
+    assert (autovacuum.over, autovacuum.dead, autovacuum.disabled) == (0, 0, 1)  # it does not wait for a worker
+    for statement in off.mend.splitlines():
+        server.run(statement, "synaptic")
+    until(lambda: found(sources(), "autovacuum-off") is None, "the vacuum being counted")
+    server.run('DROP TABLE "Left, alone"', "synaptic")
+
+
 def test_a_role_without_rights_loses_those_parts_only_and_is_told_the_grant(server, sources):
     one = sources(user="poor")
     result = told(one)

@@ -32,7 +32,7 @@ def server(*, standby: bool = False) -> Server:
 CALM = Upkeep(
     server(),
     NOON,
-    autovacuum=Autovacuum(True, 3, 0, 0, 0, 0, 0, 200_000_000),
+    autovacuum=Autovacuum(True, 3, 0, 0, 0, 0, 0, 0, "", 0, 200_000_000),
     settings={"max_wal_size": Setting("max_wal_size", "1024", "MB", "integer", "sighup", "default", "1024", False)},
 )
 
@@ -120,7 +120,7 @@ CASES = {
         {"amounts": {"rollbacks": Amount(300, 60), "commits": Amount(700, 60)}}, "rollbacks", "risk", "30 % of all",
     ),
     "all workers busy": (
-        {"autovacuum": Autovacuum(True, 3, 3, 1, 500, 0, 0, 200_000_000)}, "autovacuum-behind", "risk",
+        {"autovacuum": Autovacuum(True, 3, 3, 1, 500, 0, 0, 0, "", 0, 200_000_000)}, "autovacuum-behind", "risk",
         "All 3 autovacuum workers are busy, and 1 table is over the threshold with 500 dead rows",
     ),
     "checkpoints are asked for": (

@@ -1,4 +1,5 @@
--- Autovacuum: its workers at work, and how many tables of this database are over their threshold and wait for one.
+-- Autovacuum: its workers at work, how many tables of this database are over their threshold and wait for one, and
+-- how many wait in vain because it is switched off for them.
 -- since: 15
 -- needs: pg_monitor
 WITH options AS (
@@ -8,6 +9,7 @@ WITH options AS (
 ), tables AS (
     SELECT
         t.relid,
+        format('%%I.%%I', t.schemaname, t.relname) AS name,
         t.n_dead_tup AS dead,
         least(
             coalesce(
@@ -37,9 +39,12 @@ SELECT
     current_setting('autovacuum')::bool AS enabled,
     current_setting('autovacuum_max_workers')::int AS most,
     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker') AS workers,
-    count(*) FILTER (WHERE dead > threshold) AS over,
-    coalesce(sum(dead) FILTER (WHERE dead > threshold), 0)::bigint AS dead,
+    count(*) FILTER (WHERE dead > threshold AND NOT disabled) AS over,
+    coalesce(sum(dead) FILTER (WHERE dead > threshold AND NOT disabled), 0)::bigint AS dead,
     count(*) FILTER (WHERE age > freeze_max_age) AS old,
     count(*) FILTER (WHERE disabled) AS disabled,
+    count(*) FILTER (WHERE disabled AND dead > threshold) AS disabled_over,
+    coalesce((array_agg(name ORDER BY dead DESC) FILTER (WHERE disabled AND dead > threshold))[1], '') AS disabled_worst,
+    coalesce(max(dead) FILTER (WHERE disabled AND dead > threshold), 0)::bigint AS disabled_dead,
     current_setting('autovacuum_freeze_max_age')::bigint AS freeze_max_age
 FROM tables
