@@ -395,6 +395,29 @@ def test_sizes_are_those_that_the_server_tells(server, sources):
     assert whole.live_rows == 500
 
 
+def test_rows_are_still_known_after_a_reset_of_the_statistics_as_a_crash_does_it(server, sources):
+    name = "public.reset"
+    with server.connect("synaptic") as connection:
+        connection.execute("CREATE TABLE reset (id int PRIMARY KEY, body text)")
+        connection.execute("INSERT INTO reset SELECT n, md5(n::text) FROM generate_series(1, 60000) AS n")
+        settled(connection)
+        connection.execute("ANALYZE reset")
+        connection.execute("SELECT pg_stat_reset_single_table_counters('reset'::regclass)")
+        assert connection.execute("SELECT n_live_tup FROM pg_stat_user_tables WHERE relname = 'reset'").fetchone() == (
+            0,
+        )
+        found = found_by(sources)
+        assert [one.live_rows for one in found.tables if one.name == name] == [60_000]
+        assert [
+            one for one in found.findings if one.subject.startswith(name)
+        ] == []  # neither it nor its index is bloat
+        connection.execute("DELETE FROM reset WHERE id <= 6000")
+        settled(connection)
+        connection.execute("VACUUM reset")
+        assert [one.live_rows for one in found_by(sources).tables if one.name == name] == [54_000]
+        connection.execute("DROP TABLE reset")
+
+
 def test_a_look_is_kept_once_and_growth_is_told_from_several(server, sources, records):
     build = sources()
     lease = take_lease(records, "relations", "a worker", 600)

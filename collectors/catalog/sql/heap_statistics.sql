@@ -3,7 +3,12 @@
 SELECT
     c.oid::bigint AS oid,
     pg_relation_size(c.oid) AS bytes,
-    coalesce(nullif(s.n_live_tup, 0)::float8, nullif(c.reltuples, -1)::float8) AS row_count,
+    -- As in tables.sql: the planner's number until the table was counted anew after a reset.
+    CASE
+        WHEN coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL
+            THEN s.n_live_tup::float8
+        ELSE nullif(greatest(s.n_live_tup::float8, c.reltuples::float8), -1)
+    END AS row_count,
     coalesce(substring(array_to_string(c.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 100) AS fillfactor,
     count(*)::int AS columns,
     count(w.attname)::int AS known,
@@ -41,6 +46,6 @@ WHERE c.relkind IN ('r', 'm')
     AND c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema')
     AND NOT EXISTS (SELECT FROM pg_locks AS l WHERE l.relation = c.oid AND l.mode = 'AccessExclusiveLock')
-GROUP BY c.oid, s.n_live_tup
+GROUP BY c.oid, s.n_live_tup, s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze
 ORDER BY c.relpages DESC, c.oid
 LIMIT %(most)s

@@ -3,9 +3,12 @@
 SELECT
     c.oid::bigint AS oid,
     pg_relation_size(c.oid) AS bytes,
+    -- As in tables.sql: the planner's number until the table was counted anew after a reset.
     CASE
-        WHEN i.indpred IS NULL THEN coalesce(nullif(s.n_live_tup, 0)::float8, nullif(c.reltuples, -1)::float8)
-        ELSE nullif(c.reltuples, -1)::float8
+        WHEN NOT (i.indpred IS NULL) THEN nullif(c.reltuples, -1)::float8
+        WHEN coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL
+            THEN s.n_live_tup::float8
+        ELSE nullif(greatest(s.n_live_tup::float8, t.reltuples::float8), -1)
     END AS row_count,
     coalesce(substring(array_to_string(c.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 90) AS fillfactor,
     count(*)::int AS columns,
@@ -32,6 +35,8 @@ WHERE c.relkind = 'i'
     AND NOT EXISTS (
         SELECT FROM pg_locks AS l WHERE l.relation IN (c.oid, t.oid) AND l.mode = 'AccessExclusiveLock'
     )
-GROUP BY c.oid, c.reltuples, i.indpred IS NULL, s.n_live_tup
+GROUP BY
+    c.oid, i.indpred IS NULL, t.reltuples, s.n_live_tup, s.last_vacuum, s.last_autovacuum, s.last_analyze,
+    s.last_autoanalyze
 ORDER BY c.relpages DESC, c.oid
 LIMIT %(most)s

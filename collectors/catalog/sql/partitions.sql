@@ -24,7 +24,11 @@ SELECT
         WHEN w.style IS NULL OR c.oid IN (SELECT relation FROM locked) THEN ''
         ELSE coalesce(pg_get_expr(c.relpartbound, c.oid), '')
     END AS bounds,
-    coalesce(s.n_live_tup, 0) AS live_rows,
+    -- As in tables.sql: the planner's number until the table was counted anew after a reset.
+    CASE
+        WHEN coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL THEN s.n_live_tup
+        ELSE greatest(s.n_live_tup, c.reltuples::bigint, 0)
+    END AS live_rows,
     count(*) OVER () AS total
 FROM written AS w
 CROSS JOIN pg_class AS c

@@ -33,7 +33,12 @@ SELECT
     (coalesce(toast.bytes, 0) + coalesce(toast_indexes.bytes, 0))::bigint AS toast_bytes,
     coalesce(indexed.bytes, 0)::bigint AS index_bytes,
     coalesce(c.oid IN (SELECT relation FROM locked), false) AS locked,
-    s.n_live_tup AS live_rows,
+    -- What was counted begins anew with each reset, and a crash is one: until somebody has vacuumed or analyzed the
+    -- table since, the planner's number is the better one.
+    CASE
+        WHEN coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL THEN s.n_live_tup
+        ELSE greatest(s.n_live_tup, c.reltuples::bigint)
+    END AS live_rows,
     s.n_dead_tup AS dead_rows,
     s.n_mod_since_analyze AS modified,
     s.n_ins_since_vacuum AS inserted,
