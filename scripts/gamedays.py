@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +23,9 @@ from collectors.registry import Sources
 from collectors.span import Span
 from demo.faults import FAULTS
 from demo.plan import ROOT, Plan
+from records.database import open_database
 from ui import format
+from views.cache_history import Memory
 from views.overview import Verdict, load_verdict
 
 AIM = 60.0
@@ -53,10 +56,12 @@ class Seen:
 
 
 def verdict(sources: Sources, settings: settings_file.Settings) -> Verdict:
-    """Overview's verdict for the last 15 minutes, now."""
-    now = datetime.now(UTC)
+    """Overview's verdict for the last 15 minutes, now, with what the console's worker keeps."""
+    now, worker = datetime.now(UTC), settings.worker
     span = Span.of(now - timedelta(minutes=15), now, settings.limits.points, live=True, quantum=5.0)
-    return load_verdict(sources, span, format.value, partial(format.timestamp, zone=UTC)).value
+    with closing(open_database(settings.records.url)) as records:
+        memory = Memory(records, worker.interval, worker.enabled)
+        return load_verdict(sources, span, format.value, partial(format.timestamp, zone=UTC), memory).value
 
 
 def subjects(found: Verdict) -> set[str]:
