@@ -12,7 +12,7 @@ import streamlit as st
 from analysis.cache_keys import Estimate
 from analysis.diagnosis import overall, worst_first
 from analysis.series import Series
-from analysis.verdict import in_words
+from analysis.verdict import Status, in_words
 from collectors.cache import Kept
 from collectors.span import Span
 from ui import charts, context, format, tables
@@ -90,19 +90,27 @@ def verdict(advice: Mapping[str, Advice]) -> Callable[[Verdict, Span], None]:
     """
 
     def draw(found: Verdict, _span: Span) -> None:
-        status = overall(found.diagnoses)
-        ordered = worst_first(found.diagnoses)
-        sentence = ordered[0].text if ordered else _well(found)
-        if not ordered and not found.covered:
-            status = "unknown"
+        status, words = sentence(found)
         word = STATUS[status]
-        st.markdown(f"### :{word.markdown}[{word.icon}] {inert(sentence, 500)}", anchors=False)
+        st.markdown(f"### :{word.markdown}[{word.icon}] {inert(words, 500)}", anchors=False)
         with st.grid(len(found.figures), min_column_width=150):
             for one in found.figures:
                 _figure(one)
         diagnoses(found.diagnoses, advice)
 
     return draw
+
+
+def sentence(found: Verdict) -> tuple[Status, str]:
+    """The verdict in words; of a cache that does not answer now nothing is called well, whatever it was before."""
+    ordered = worst_first(found.diagnoses)
+    if found.silent:
+        before = f" Before: {ordered[0].text}" if ordered else ""
+        status = overall(found.diagnoses) if ordered else "unknown"
+        return status, f"The cache {found.silent}. The figures are those of before.{before}"
+    if ordered:
+        return overall(found.diagnoses), ordered[0].text
+    return "ok" if found.covered else "unknown", _well(found)
 
 
 def _well(found: Verdict) -> str:

@@ -66,6 +66,7 @@ class Verdict:
         restarts: When another process answered within the window.
         product: Name and version; empty where it does not answer.
         covered: Whether anything is known of what it did within the window.
+        silent: Why it does not answer now, so that all of this was before; empty where it does, and for the past.
         remarks: What the reader must know.
     """
 
@@ -76,6 +77,7 @@ class Verdict:
     restarts: tuple[Restarted, ...]
     product: str
     covered: bool
+    silent: str
     remarks: tuple[str, ...]
 
 
@@ -110,6 +112,7 @@ def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clo
         restarted,
         history.info.product if history.info is not None else "",
         history.covered,
+        history.error.what if history.error is not None else "",
         history.remarks,
     )
     return Kept(verdict, kept.as_of, kept.error)
