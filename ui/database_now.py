@@ -98,7 +98,7 @@ def session_figures(told: Told, _span: Span) -> None:
             (
                 "Oldest transaction",
                 format.value(oldest.since(oldest.xact_start), "s") if oldest is not None else "none",
-                f"pid {oldest.pid} {oldest.application or oldest.user}" if oldest is not None else None,
+                f"pid {oldest.pid} {oldest.name}" if oldest is not None else None,
                 "The transaction that has been open for the longest time.", keys.get("long-transaction", "ok"),
             ),
         ]

@@ -7,7 +7,7 @@ SELECT
     CASE
         WHEN coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL
             THEN s.n_live_tup::float8
-        ELSE nullif(greatest(s.n_live_tup::float8, c.reltuples::float8), -1)
+        ELSE greatest(nullif(s.n_live_tup, 0)::float8, nullif(c.reltuples, -1)::float8)
     END AS row_count,
     coalesce(substring(array_to_string(c.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 100) AS fillfactor,
     count(*)::int AS columns,

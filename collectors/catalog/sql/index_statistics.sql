@@ -8,7 +8,7 @@ SELECT
         WHEN NOT (i.indpred IS NULL) THEN nullif(c.reltuples, -1)::float8
         WHEN coalesce(s.last_vacuum, s.last_autovacuum, s.last_analyze, s.last_autoanalyze) IS NOT NULL
             THEN s.n_live_tup::float8
-        ELSE nullif(greatest(s.n_live_tup::float8, t.reltuples::float8), -1)
+        ELSE greatest(nullif(s.n_live_tup, 0)::float8, nullif(t.reltuples, -1)::float8)
     END AS row_count,
     coalesce(substring(array_to_string(c.reloptions, ' ') FROM 'fillfactor=([0-9]+)')::int, 90) AS fillfactor,
     count(*)::int AS columns,
