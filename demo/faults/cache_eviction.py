@@ -33,18 +33,25 @@ SAMPLED_KEYS = 50
 
 
 def inject(plan: Plan) -> None:
-    """Lower the limit, once: a cache that has it already is not made smaller and smaller."""
+    """Lower the limit, to what a part of its keys needs that are there now."""
     with Redis.from_url(plan.redis_url) as redis:
-        redis.config_set("maxmemory", _limit(redis))
+        redis.config_set("maxmemory", _limit(redis, _kept(redis)))
 
 
-def _limit(redis: Redis) -> int:
-    keys = redis.dbsize()
+def _bytes_of_keys(redis: Redis) -> int:
     names = [redis.randomkey() for _ in range(SAMPLED_KEYS)]
     sizes = [size for name in names if name is not None and (size := redis.memory_usage(name))]
+    return int(redis.dbsize() * median(sizes or [0]))
+
+
+def _kept(redis: Redis) -> int:
+    keys = redis.dbsize()
+    return int(_bytes_of_keys(redis) * min(KEPT_SHARE, KEPT_KEYS / keys)) if keys else 0
+
+
+def _limit(redis: Redis, kept: int) -> int:
     memory = cast("dict[str, int]", redis.info("memory"))
-    leaves = 1.0 - min(KEPT_SHARE, KEPT_KEYS / keys) if keys else 0.0
-    return memory["used_memory"] - int(leaves * keys * median(sizes or [0]))
+    return memory["used_memory"] - _bytes_of_keys(redis) + kept
 
 
 def heal(plan: Plan) -> None:
@@ -54,14 +61,18 @@ def heal(plan: Plan) -> None:
 
 
 def run(plan: Plan, stop: Event) -> None:
-    """Keep the limit low until told to stop, also across a restart of the cache."""
-    limit: int | None = None
+    """Keep the limit low until told to stop, also across a restart of the cache.
+
+    It is reckoned anew each time: the buffers of whoever connects meanwhile count as used memory. They would leave a
+    cache of a few hundred keys without any, which then refuses writes, and that would be another fault.
+    """
+    kept: int | None = None
     try:
         with Redis.from_url(plan.redis_url) as redis:
             while not stop.is_set():
                 try:
-                    limit = limit or _limit(redis)
-                    redis.config_set("maxmemory", limit)
+                    kept = kept or _kept(redis)
+                    redis.config_set("maxmemory", _limit(redis, kept))
                 except RedisError as error:
                     print(f"{NAME}: {error}", flush=True)
                 stop.wait(KEEP_ON_SECONDS)

@@ -34,9 +34,23 @@ JWT_SECRET = "secret-of-the-tests"
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 
 
+def _claimed(base: int) -> bool:
+    """Whether these ports are this process's until it ends: other workers look for theirs at the same moment."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0synaptic-tests-{base}")
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()  # stays open until the process ends
+    return True
+
+
 def free_base() -> int:
-    """A base port of which none of the ports that a plan uses is taken."""
+    """A base port of which none of the ports that a plan uses is taken, or will be by another worker."""
     for base in range(23000, 32000, 60):
+        if not _claimed(base):
+            continue
         listeners = []
         try:
             for port in range(base, base + 60):
