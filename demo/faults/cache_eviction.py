@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
+from statistics import fmean
 from threading import Event
 from typing import cast
 
@@ -30,28 +30,46 @@ HEALS = "maxmemory is what it was; the cache fills again by itself."
 KEPT_KEYS = 150
 KEPT_SHARE = 0.5  # at most
 SAMPLED_KEYS = 50
+# The limit is felt for, since nobody tells how much of the used memory is not keys: below that no key is left, and the
+# cache refuses writes, which would be another fault. So each step drives out some of the keys and then looks again.
+STEP = 5  # a fifth of the keys
+STEPS = 60
+USUAL_BYTES = 500  # of a key, where there is none to measure
 
 
 def inject(plan: Plan) -> None:
-    """Lower the limit, to what a part of its keys needs that are there now."""
+    """Lower the limit until only a part of the keys is left that are there now."""
     with Redis.from_url(plan.redis_url) as redis:
-        redis.config_set("maxmemory", _limit(redis, _kept(redis)))
-
-
-def _bytes_of_keys(redis: Redis) -> int:
-    names = [redis.randomkey() for _ in range(SAMPLED_KEYS)]
-    sizes = [size for name in names if name is not None and (size := redis.memory_usage(name))]
-    return int(redis.dbsize() * median(sizes or [0]))
+        _keep(redis, _kept(redis))
 
 
 def _kept(redis: Redis) -> int:
-    keys = redis.dbsize()
-    return int(_bytes_of_keys(redis) * min(KEPT_SHARE, KEPT_KEYS / keys)) if keys else 0
+    return max(int(min(KEPT_SHARE * redis.dbsize(), KEPT_KEYS)), 1)
 
 
-def _limit(redis: Redis, kept: int) -> int:
+def _keep(redis: Redis, kept: int) -> None:
+    """Set the limit so that about so many keys fit: clients that connect meanwhile take from the same memory."""
+    for _ in range(STEPS):
+        keys = redis.dbsize()
+        if kept / 2 <= keys <= kept * 1.5 and _limited(redis):
+            return
+        missing = kept - keys
+        if missing < 0:
+            missing = -max(min(-missing, keys // STEP), 1)
+        memory = cast("dict[str, int]", redis.info("memory"))
+        redis.config_set("maxmemory", memory["used_memory"] + int(missing * _bytes_of_a_key(redis)))
+        if missing > 0:
+            return
+
+
+def _limited(redis: Redis) -> bool:
     memory = cast("dict[str, int]", redis.info("memory"))
-    return memory["used_memory"] - _bytes_of_keys(redis) + kept
+    return 0 < memory["maxmemory"] < 2 * memory["used_memory"]
+
+
+def _bytes_of_a_key(redis: Redis) -> float:
+    names = [redis.randomkey() for _ in range(SAMPLED_KEYS)]
+    return fmean([size for name in names if name is not None and (size := redis.memory_usage(name))] or [USUAL_BYTES])
 
 
 def heal(plan: Plan) -> None:
@@ -61,18 +79,14 @@ def heal(plan: Plan) -> None:
 
 
 def run(plan: Plan, stop: Event) -> None:
-    """Keep the limit low until told to stop, also across a restart of the cache.
-
-    It is reckoned anew each time: the buffers of whoever connects meanwhile count as used memory. They would leave a
-    cache of a few hundred keys without any, which then refuses writes, and that would be another fault.
-    """
+    """Keep the limit low until told to stop, also across a restart of the cache."""
     kept: int | None = None
     try:
         with Redis.from_url(plan.redis_url) as redis:
             while not stop.is_set():
                 try:
                     kept = kept or _kept(redis)
-                    redis.config_set("maxmemory", _limit(redis, kept))
+                    _keep(redis, kept)
                 except RedisError as error:
                     print(f"{NAME}: {error}", flush=True)
                 stop.wait(KEEP_ON_SECONDS)
