@@ -35,7 +35,8 @@ class Finding:
     Attributes:
         status: How bad it is.
         text: A sentence without a full stop.
-        subject: Signal key, ``replicas``, ``alerts``, ``database`` or ``sources``: what a click should open.
+        subject: Signal key, ``replicas``, ``alerts``, ``database``, ``database-<part>`` or ``sources``: what a click
+            should open.
         since: When it began, where that is known.
     """
 

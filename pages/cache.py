@@ -37,6 +37,7 @@ def show(visit: context.Context) -> None:
         height=260,
         border=False,
         about=parts.about_verdict,
+        leads=True,
     )
     wide, side = st.columns([3, 2])
     with wide:

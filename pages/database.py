@@ -78,7 +78,7 @@ def now(visit: context.Context) -> None:
         )
 
     now_parts.moment()
-    panel("now-verdict", load_told, now_parts.verdict, height=64, border=False, every=EVERY)
+    panel("now-verdict", load_told, now_parts.verdict, height=64, border=False, every=EVERY, leads=True)
     left, right = st.columns(2)
     with left:
         panel("now-sessions", load_told, now_parts.session_figures, height=230, border=False, every=EVERY)
@@ -187,7 +187,7 @@ def upkeep(visit: context.Context) -> None:
     """Does PostgreSQL keep itself well: running work, replication, WAL and checkpoints, settings against advice."""
     sources = registry.sources(visit.settings, visit.environment)
     load_told = partial(database_upkeep_findings.load_told, sources, value=format.value, length=format.duration)
-    panel("upkeep-verdict", load_told, upkeep_parts.verdict, height=190, border=False, every=EVERY_UPKEEP)
+    panel("upkeep-verdict", load_told, upkeep_parts.verdict, height=190, border=False, every=EVERY_UPKEEP, leads=True)
     panel(
         "upkeep-findings",
         load_told,
@@ -260,7 +260,7 @@ def tables(visit: context.Context) -> None:
     def load_all(_: Span) -> Kept[database_tables.Relations]:
         return database_tables.load_relations(sources, visit.records, keep)
 
-    panel("tables-verdict", load_all, tables_parts.verdict, height=200, border=False, every=EVERY_TABLES)
+    panel("tables-verdict", load_all, tables_parts.verdict, height=200, border=False, every=EVERY_TABLES, leads=True)
     left, right = st.columns(2)
     with left:
         panel(
@@ -358,7 +358,7 @@ def queries(visit: context.Context) -> None:
 
     panel(
         "queries-verdict", load_verdict, statements_parts.verdict, height=260, border=False,
-        empty=statements_parts.why_no_verdict, about=statements_parts.about_verdict,
+        empty=statements_parts.why_no_verdict, about=statements_parts.about_verdict, leads=True,
     )  # fmt: skip
     panel(
         "queries-load", load, statements_parts.load, title="Load by statement: sessions that run one at once",
@@ -385,7 +385,7 @@ def query(visit: context.Context, query_id: int, *, literals: bool) -> None:
     sources, records = registry.sources(visit.settings, visit.environment), visit.records
     load = partial(statement_detail.load_history, sources, records, query_id=query_id, literals=literals)
     statement_parts.back()
-    panel("query-told", load, statement_parts.told, height=360, border=False)
+    panel("query-told", load, statement_parts.told, height=360, border=False, leads=True)
     panel(
         "query-plan",
         lambda _: statement_detail.load_plan(sources, records, query_id),

@@ -40,6 +40,7 @@ def show(visit: context.Context) -> None:
         height=220,
         border=False,
         empty=parts.why_nothing,
+        leads=True,
     )
     series_panel(
         "quantiles",

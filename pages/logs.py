@@ -54,6 +54,7 @@ def show(visit: context.Context) -> None:
             empty=log_list.why_empty,
             about=log_list.about,
             every=log_list.TAIL_SECONDS if state.reading == "tail" else None,
+            leads=True,
         )
     with above:
         panel(

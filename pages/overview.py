@@ -27,7 +27,7 @@ def show(visit: context.Context) -> None:
 
     panel(
         "verdict",
-        lambda span: load_verdict(sources, span, format.value, clock, memory),
+        lambda span: load_verdict(sources, span, format.value, clock, memory, visit.settings.worker.keep_relations),
         parts.verdict,
         height=96,
         border=False,

@@ -34,6 +34,13 @@ _EVENT_ICONS = {
 
 _REPLICA_STATUS = {"ready": "ok", "not ready": "risk", "unhealthy": "broken", "unreachable": "broken"}
 
+_OF_DATABASE = {
+    "database": ("now", "Who waits for whom"),
+    "database-tables": ("tables", "What it runs out of"),
+    "database-upkeep": ("upkeep", "What keeps its WAL"),
+}
+"""Subject of a finding → the part of Database that has the rest, and what a link to it says."""
+
 TILE_HEIGHT = 150
 """Pixels of the tile of one figure: name, value, distance from usual, and a trend that can be read."""
 
@@ -87,12 +94,15 @@ def _badges(found: Verdict) -> None:
         st.badge(f"{count or 'no'} alert{'' if count == 1 else 's'} firing", icon=status.icon, color=status.markdown)
     if found.database is not None:
         waiting = found.database.now.waiting
-        wrong = any(one.subject == "database" for one in found.findings)
-        status = STATUS["risk" if wrong else "ok"]
+        parts = [
+            part for subject, part in _OF_DATABASE.items() if any(one.subject == subject for one in found.findings)
+        ]
+        status = STATUS["risk" if parts else "ok"]
         told = f"{waiting} session{' waits' if waiting == 1 else 's wait'} for a lock" if waiting else "no lock waits"
         st.badge(f"database: {told}", icon=status.icon, color=status.markdown)
-        if wrong:
-            menu.link("database", "Who waits for whom", icon=":material/arrow_forward:")
+        for part, label in parts:
+            params = {**context.current().params(), "part": part}
+            menu.link("database", label, icon=":material/arrow_forward:", params=params)
     if found.cache is not None:
         share = found.cache.state.share
         wrong = any(one.subject == "cache" for one in found.findings)

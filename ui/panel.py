@@ -34,7 +34,10 @@ T = TypeVar("T")
 log = logs.get_logger(__name__)
 
 LEAST_FAILED = 132
-"""Pixels that the words of a failure need."""
+"""Pixels that the words of a failure need, where they are told in full."""
+
+LEAST_TOLD = 48
+"""The same where one line tells it."""
 
 State = Literal["data", "empty", "stale", "failed"]
 
@@ -109,6 +112,7 @@ def panel(
     border: bool = True,
     tile: str = "",
     every: float | None = None,
+    leads: bool = False,
 ) -> None:
     """Show one thing that has to be asked for.
 
@@ -123,6 +127,8 @@ def panel(
         border: Whether the panel has a frame.
         tile: Name of a small panel without a heading, for the states in which it shows no data.
         every: Seconds between two refreshes of a live window, where not the settings' ones.
+        leads: Whether this panel tells in full that a source as a whole failed; the others of its page then need a
+            line only, and have the rest on hover.
     """
     visit = context.current()
     again = (every or visit.settings.view.refresh) if visit.window.live else None
@@ -145,7 +151,7 @@ def panel(
                 if tile and result.value is None:
                     _tile(tile, result, height)
                 else:
-                    _draw(result, draw, span, height, key)
+                    _draw(result, draw, span, height, key, leads=leads)
             if head is not None:
                 with head:
                     _head(result, about, span, visit)
@@ -154,9 +160,14 @@ def panel(
     body()
 
 
-def _draw(result: Outcome[T], draw: Callable[[T, Span], None], span: Span, height: int, key: str) -> None:
+def _draw(
+    result: Outcome[T], draw: Callable[[T, Span], None], span: Span, height: int, key: str, *, leads: bool
+) -> None:
     if result.state == "failed":
-        _failed(result, height, key)
+        if result.error is not None and result.error.trips and not leads:
+            _failed_in_a_line(result.error, height, key)
+        else:
+            _failed(result, height, key)
     elif result.state == "empty":
         with st.container(height=height, border=False, vertical_alignment="center", horizontal_alignment="center"):
             st.caption(f"{inert(result.reason, 400)}", width="content")
@@ -188,23 +199,44 @@ def _tile(name: str, result: Outcome[T], height: int) -> None:
 def _failed(result: Outcome[T], height: int, key: str) -> None:
     """Which source, what happened, what to do, and a retry; in the height that the data would have, if it suffices."""
     with st.container(height=max(height, LEAST_FAILED), border=False, vertical_alignment="center", gap="small"):
-        broken = STATUS["broken"]
         error = result.error
         if error is None:
+            broken = STATUS["broken"]
             st.markdown(f":{broken.markdown}[{broken.icon}] {inert(result.reason, 400)}")
             return
-        st.markdown(f":{broken.markdown}[{broken.icon} **{inert(error.source)}**] {inert(error.what, 300)}")
-        again = ""
-        if error.resting_until is not None:
-            moment = format.timestamp(error.resting_until, context.current().tz)
-            again = f" It is asked again at {moment}."
-        st.caption(f"{inert(error.hint, 400)}{again}")
+        st.markdown(_cause(error))
+        st.caption(inert(_what_to_do(error), 500))
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(
-                "Try again", key=f"retry-{context.current().page}-{key}", icon=":material/refresh:", type="tertiary"
-            )
+            _retry(key)
             if error.address:
                 st.caption(inert(error.address), width="content")
+
+
+def _failed_in_a_line(error: SourceError, height: int, key: str) -> None:
+    """Which source and what happened, with a retry; what to do on hover: the page's first panel tells it already."""
+    place = f" {error.address}" if error.address else ""
+    with (
+        st.container(height=max(height, LEAST_TOLD), border=False, vertical_alignment="center"),
+        st.container(horizontal=True, vertical_alignment="center", gap="small"),
+    ):
+        st.markdown(_cause(error), width="content", help=inert(f"{_what_to_do(error)}{place}", 600))
+        _retry(key)
+
+
+def _cause(error: SourceError) -> str:
+    broken = STATUS["broken"]
+    return f":{broken.markdown}[{broken.icon} **{inert(error.source)}**] {inert(error.what, 300)}"
+
+
+def _what_to_do(error: SourceError) -> str:
+    if error.resting_until is None:
+        return error.hint
+    moment = format.timestamp(error.resting_until, context.current().tz)
+    return f"{error.hint} It is asked again at {moment}.".lstrip()
+
+
+def _retry(key: str) -> None:
+    st.button("Try again", key=f"retry-{context.current().page}-{key}", icon=":material/refresh:", type="tertiary")
 
 
 def _head(result: Outcome[T], about: Callable[[T, Span], About], span: Span, visit: context.Context) -> None:

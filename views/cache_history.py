@@ -1,4 +1,4 @@
-"""The cache over a window: the samples that the worker kept, with the newest one asked now, ."""
+"""The cache over a window: the samples that the worker kept, with the newest one asked now."""
 
 from __future__ import annotations
 

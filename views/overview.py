@@ -15,6 +15,7 @@ from typing import TypeVar
 import pandas as pd
 
 from analysis import usual as baseline
+from analysis.diagnosis import Diagnosis
 from analysis.events import Event
 from analysis.verdict import FAR, Clock, Finding, Reading, Status, Words, in_words, of_reading, overall, worst
 from collectors.alertmanager import FiringAlert
@@ -28,6 +29,7 @@ from collectors.synaptic import ServiceState, versions
 from views import cache as cache_view
 from views.ages import oldest
 from views.cache_history import Memory
+from views.database_outlook import KINDS, load_outlook
 from views.database_verdict import Told, load_told
 from views.events import events_or_none
 from views.parallel import side_by_side, soon
@@ -154,6 +156,9 @@ OF_DATABASE = ("blocking", "prepared-blocks", "connections", "read-only")
 """Kinds of diagnoses of the database that the verdict speaks of: they stop the service, now or soon."""
 
 
+KEEP = 7 * 86400.0
+"""Default of how far back the verdict looks for how fast the database runs out of something."""
+
 OF_CACHE = (
     "cache-clients", "cache-evicting", "cache-flushed", "cache-full", "cache-loading", "cache-replica-link",
     "cache-restart", "cache-save",
@@ -192,7 +197,7 @@ class Verdict:
 
 
 def load_verdict(
-    sources: Sources, span: Span, value: Words, clock: Clock, memory: Memory | None = None
+    sources: Sources, span: Span, value: Words, clock: Clock, memory: Memory | None = None, keep: float = KEEP
 ) -> Kept[Verdict]:
     """The verdict over all sources; a source that fails is a finding and costs nothing else.
 
@@ -201,7 +206,8 @@ def load_verdict(
         span: The window.
         value: Writes a number with its unit.
         clock: Writes a time in the viewer's zone.
-        memory: Where samples of the cache are kept.
+        memory: Where samples of cache and database are kept.
+        keep: Seconds that those of the database's relations are kept.
     """
     failures: dict[str, SourceError] = {}
     ages: list[Kept[object]] = []
@@ -229,60 +235,61 @@ def load_verdict(
             failures.setdefault(error.source, error)
             return []
 
-    def database() -> Told | None:
+    def in_time(source: str, call: Callable[[], Kept[T]]) -> T | None:
         try:
-            kept = soon(partial(load_told, sources, value), DATABASE_SECONDS)
+            kept = soon(call, DATABASE_SECONDS)
         except NotConfigured:
             return None
         except SourceError as error:
-            failures.setdefault(error.source, error)
+            failures.setdefault(source, error)
             return None
-        if kept is None or kept.error is not None:
-            late = TimedOut("postgres", "", f"has not answered within {DATABASE_SECONDS:g} s", trips=False)
-            failures.setdefault("postgres", late if kept is None or kept.error is None else kept.error)
-        return kept.value if kept is not None else None
+        if kept is None:
+            late = TimedOut(source, "", f"has not answered within {DATABASE_SECONDS:g} s", trips=False)
+            failures.setdefault(source, late)
+            return None
+        if kept.error is not None:
+            failures.setdefault(source, kept.error)
+        return kept.value
 
-    def cache() -> cache_view.Verdict | None:
-        if sources.store is None:
-            return None
-        recent = Span.of(span.end - CACHE_LOOK, span.end, 61, live=span.live, quantum=15.0)
-        where = memory or Memory(None, 60.0)
-        try:
-            kept = soon(partial(cache_view.load_verdict, sources, where, recent, value, clock), DATABASE_SECONDS)
-        except SourceError as error:
-            failures.setdefault(error.source, error)
-            return None
-        if kept is None or kept.error is not None:
-            late = TimedOut("redis", "", f"has not answered within {DATABASE_SECONDS:g} s", trips=False)
-            failures.setdefault("redis", late if kept is None or kept.error is None else kept.error)
-        return kept.value if kept is not None else None
+    where = memory or Memory(None, 60.0)
+    recent = Span.of(span.end - CACHE_LOOK, span.end, 61, live=span.live, quantum=15.0)
+    of_database = partial(load_told, sources, value)
+    outlook = partial(load_outlook, sources, where.database, keep, value)
+    of_cache = partial(cache_view.load_verdict, sources, where, recent, value, clock)
 
-    measured, service, alerts, events, volume, told, of_cache = side_by_side(
+    measured, service, alerts, events, volume, told, running_out, cache = side_by_side(
         readings,
         partial(attempt, lambda: sources.synaptic.state()),
         partial(attempt, lambda: sources.alertmanager.alerts()),
         partial(events_or_none, sources, span),
         partial(attempt, lambda: load_log_volume(sources.elasticsearch, span)),
-        database,
-        cache,
+        partial(in_time, "postgres", of_database),
+        partial(in_time, "postgres", outlook),
+        partial(in_time, "redis", of_cache),
     )
-    return _concluded(measured, service, alerts, events, volume, told, of_cache, failures, ages, value, clock)
+    said = _Said(measured, service, alerts, events, volume, told, running_out or (), cache)
+    return _concluded(said, failures, ages, value, clock)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What each source said; ``None`` where it did not."""
+
+    measured: list[Figure | None]
+    service: ServiceState | None
+    alerts: list[FiringAlert] | None
+    events: tuple[Event, ...]
+    volume: LogVolume | None
+    database: Told | None
+    running_out: tuple[Diagnosis, ...]
+    cache: cache_view.Verdict | None
 
 
 def _concluded(
-    measured: list[Figure | None],
-    service: ServiceState | None,
-    alerts: list[FiringAlert] | None,
-    events: tuple[Event, ...],
-    volume: LogVolume | None,
-    database: Told | None,
-    cache: cache_view.Verdict | None,
-    failures: dict[str, SourceError],
-    ages: list[Kept[object]],
-    value: Words,
-    clock: Clock,
+    said: _Said, failures: dict[str, SourceError], ages: list[Kept[object]], value: Words, clock: Clock
 ) -> Kept[Verdict]:
-    readings = [figure.reading for figure in measured if figure is not None]
+    service, alerts, events, volume = said.service, said.alerts, said.events, said.volume
+    readings = [figure.reading for figure in said.measured if figure is not None]
     known = sum(reading.now is not None for reading in readings)
     findings = [found for reading in readings if (found := of_reading(reading, events, value, clock)) is not None]
     findings += _of_service(service)
@@ -305,11 +312,11 @@ def _concluded(
         verb = "alert fires" if len(names) == 1 else "alerts fire"
         first = min(alert.starts_at for alert in active)
         findings.append(Finding(worst_kind, f"{len(names)} {verb}: {shown}", "alerts", first))
-    findings += _of_database(database)
-    if cache is not None:
+    findings += _of_database(said.database, said.running_out)
+    if said.cache is not None:
         findings += [
             Finding(one.status, f"Cache: {one.text.rstrip('.')}", "cache")
-            for one in cache.diagnoses
+            for one in said.cache.diagnoses
             if one.key in OF_CACHE
         ]
     for error in failures.values():
@@ -324,22 +331,25 @@ def _concluded(
         active,
         events,
         tuple(failures.values()),
-        database,
-        cache,
+        said.database,
+        said.cache,
     )
     return Kept(verdict, min((kept.as_of for kept in ages), default=datetime.now(UTC)))
 
 
-def _of_database(database: Told | None) -> list[Finding]:
-    """What stops the service in its database: of each kind the worst."""
-    if database is None:
-        return []
-    began = min((seat.since for seat in database.now.seats if seat.since is not None), default=None)
+def _of_database(database: Told | None, running_out: tuple[Diagnosis, ...]) -> list[Finding]:
+    """What stops the service in its database, now or in the end: of each kind the worst."""
     found: dict[str, Finding] = {}
-    for one in database.diagnoses:
-        if one.key in OF_DATABASE and one.key not in found:
-            since = began if one.key in ("blocking", "prepared-blocks") else None
-            found[one.key] = Finding(one.status, f"Database: {one.text}", "database", since)
+    if database is not None:
+        began = min((seat.since for seat in database.now.seats if seat.since is not None), default=None)
+        for one in database.diagnoses:
+            if one.key in OF_DATABASE and one.key not in found:
+                since = began if one.key in ("blocking", "prepared-blocks") else None
+                found[one.key] = Finding(one.status, f"Database: {one.text}", "database", since)
+    for one in running_out:
+        found.setdefault(
+            one.key, Finding(one.status, f"Database: {one.text.rstrip('.')}", f"database-{KINDS[one.key]}")
+        )
     return list(found.values())
 
 

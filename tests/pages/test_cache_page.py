@@ -33,10 +33,10 @@ def test_names_of_keys_are_inert_and_hidden_from_somebody_who_may_see_no_identif
     assert "memory:semantic:1" not in found.text
 
 
-def test_without_the_cache_each_panel_says_what_to_do_and_the_others_of_the_console_stand(told):
+def test_without_the_cache_each_panel_says_so_and_the_first_what_to_do(told):
     found = told(f"/cache?env={without('redis')}")
-    assert "cannot be reached" in found.panels["verdict"].text
-    assert "Look whether it runs" in found.panels["keys"].text
+    assert "Look whether it runs" in found.panels["verdict"].text
+    assert "cannot be reached" in found.panels["keys"].text
     assert found.wrong == []
 
 

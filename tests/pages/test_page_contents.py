@@ -28,16 +28,26 @@ def test_the_info_button_shows_the_question_behind_a_chart(visit):
     page.get_by_text("histogram_quantile(0.95").first.wait_for()
 
 
-def test_without_prometheus_figures_and_charts_say_why_and_what_to_do_and_the_rest_stays(told):
+def test_without_prometheus_figures_and_charts_say_why_and_the_rest_stays(told):
     found = told(f"/overview?env={without('prometheus')}")
     assert found.figures == 0
     assert found.text.count("prometheus unreachable") >= len(FIGURES)
     for key in CHARTS:
         text = found.panels[key].text
         assert "cannot be reached" in text
-        assert "Check that it runs" in text
         assert "Try again" in text
     assert (found.panels["replicas"].tables, found.panels["alerts"].tables) == (1, 1)
+
+
+def test_a_source_that_is_down_is_explained_once_in_full_and_in_the_other_panels_on_hover(told, visit):
+    address = f"/latency?env={without('prometheus')}"
+    found = told(address)
+    cannot = [key for key, panel in found.panels.items() if "cannot be reached" in panel.text]
+    assert len(cannot) > 5
+    assert [key for key in cannot if "Check that it runs" in found.panels[key].text] == ["verdict"]
+    page = visit.open(address)
+    page.locator(".st-key-panel-latency-quantiles").get_by_test_id("stTooltipHoverTarget").first.hover()
+    page.get_by_role("tooltip").get_by_text("Check that it runs").wait_for()
 
 
 @pytest.mark.parametrize(
