@@ -13,7 +13,7 @@ from analysis.diagnosis import Diagnosis
 from analysis.verdict import Status, Words
 
 NEARLY = 0.9
-"""Share of maxmemory, under noeviction, from which on writes will soon fail."""
+"""Share of maxmemory from which on memory counts as full: under noeviction writes will soon fail."""
 
 WHOLE_MACHINE = 0.5
 """Share of its machine's memory that a cache without a limit may take before it is told."""
@@ -200,6 +200,13 @@ def _hits(state: State, risk: float, broken: float, value: Words) -> list[Diagno
 
 
 def _evicting(state: State, status: Status, value: Words) -> Diagnosis:
+    if state.limit and state.used is not None and state.used < NEARLY * state.limit:
+        # The rate is that of the last minute, and since then somebody gave it room.
+        text = (
+            f"It evicted {value(state.evicted_now, 'keys/s')} until a moment ago; now it has room: "
+            f"{value(state.used, 'B')} of maxmemory {value(state.limit, 'B')} are used."
+        )
+        return Diagnosis("cache-evicting", status, "maxmemory", text)
     lowered = state.limit_before is not None and state.limit is not None and 0 < state.limit < state.limit_before
     at = f"maxmemory {value(state.limit, 'B')}" if state.limit else "its limit"
     parts = [f"It evicts {value(state.evicted_now, 'keys/s')}"]

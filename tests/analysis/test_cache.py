@@ -249,6 +249,14 @@ def test_without_a_change_of_the_limit_twice_as_much_is_the_mend():
     assert one.mend == "CONFIG SET maxmemory 16mb"
 
 
+def test_after_the_limit_was_raised_again_memory_is_not_said_to_be_at_it():
+    one = found(used=3 * MIB, limit=64 * MIB, policy="allkeys-lru", evicted_now=1.9)["cache-evicting"]
+    assert one.text == (
+        "It evicted 1.9 keys/s until a moment ago; now it has room: 3 MiB of maxmemory 64 MiB are used."
+    )
+    assert one.mend == ""
+
+
 @pytest.mark.parametrize(
     ("given", "key", "status", "words"),
     [
