@@ -35,7 +35,7 @@ def exceptions_of(*packages: str, without: tuple[str, ...] = ()) -> list[type[Ex
             ours = child.__module__.split(".")[0] in packages and not child.__module__.startswith(without)
             if ours and not issubclass(child, Warning):
                 found.append(child)
-    return sorted(set(found), key=lambda each: each.__qualname__)
+    return sorted(set(found), key=lambda each: (each.__module__, each.__qualname__))
 
 
 def made(kind: type[Exception]) -> Exception:
