@@ -165,6 +165,9 @@ def test_values_become_filters_that_can_be_turned_around_and_removed_and_outlive
     page = visit.open(held())
     page.locator(".st-key-logs-plus-level-ERROR button").first.click()
     visit.wait_for_params(f="level:ERROR")
+    # The address moves with the panel's own run; the page's run, which draws the chip, comes after it.
+    page.get_by_role("button", name="level:ERROR").wait_for()
+    visit.settled()
     page.locator(".st-key-logs-minus-component-storage button").first.click()
     page.wait_for_function("() => new URL(location).searchParams.getAll('f').length === 2")
     visit.settled()
