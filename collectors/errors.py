@@ -26,6 +26,8 @@ class SourceError(Exception):
         hint: What the reader can do about it; may be empty.
         trips: Whether it says something about the source as a whole, and so counts for its breaker.
         resting_until: Set while the breaker keeps the console from asking: when it will ask again.
+        conclusive: Whether it tells anything about the source; not where other questions had used up its time.
+        silent_since: Set once the breaker opened: since when the source as a whole has not answered.
     """
 
     kind: ClassVar[str] = "failed"
@@ -47,6 +49,8 @@ class SourceError(Exception):
         self.hint = hint
         self.trips = self.default_trips if trips is None else trips
         self.resting_until = resting_until
+        self.conclusive = True
+        self.silent_since: datetime | None = None
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -55,7 +59,9 @@ class SourceError(Exception):
 
     def resting(self, until: datetime) -> SourceError:
         """The same error, told while the breaker keeps the console from asking again."""
-        return type(self)(self.source, self.address, self.what, hint=self.hint, trips=self.trips, resting_until=until)
+        told = type(self)(self.source, self.address, self.what, hint=self.hint, trips=self.trips, resting_until=until)
+        told.silent_since = self.silent_since
+        return told
 
 
 class NotConfigured(SourceError):

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -22,8 +23,25 @@ from collectors.errors import SourceError
 
 FAILURES_TO_OPEN = 3
 REST_SECONDS = 10.0
+KEPT_OUTAGES = 20
+"""How many stretches without an answer are remembered."""
 
 BreakerState = Literal["closed", "half_open", "open"]
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A stretch of time in which a source gave no usable answer.
+
+    Attributes:
+        since: When the last good answer before it came; the first failure where there was none.
+        until: When the next good answer came; ``None`` while there is none.
+        error: The last failure in it.
+    """
+
+    since: datetime
+    until: datetime | None
+    error: SourceError
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,8 @@ class Health:
         last_error: That failure.
         requests: Requests sent since the console started.
         failures: Those of them that failed.
+        well_since: The first good answer after the last outage, or after the console's start; ``None`` during one.
+        outages: Stretches without an answer since the console started, the newest last, ``KEPT_OUTAGES`` at most.
     """
 
     breaker: BreakerState
@@ -47,6 +67,13 @@ class Health:
     last_error: SourceError | None
     requests: int
     failures: int
+    well_since: datetime | None = None
+    outages: tuple[Outage, ...] = ()
+
+    @property
+    def silent(self) -> Outage | None:
+        """The outage that lasts, with the time since when; ``None`` where the source answers."""
+        return self.outages[-1] if self.outages and self.outages[-1].until is None else None
 
 
 class Guard:
@@ -61,6 +88,7 @@ class Guard:
         self._rest = rest
         self._lock = threading.Lock()
         self._in_a_row = 0
+        self._first_in_a_row = datetime.now(UTC)
         self._open_until: float | None = None
         self._probing = False
         self._last_success: datetime | None = None
@@ -69,6 +97,8 @@ class Guard:
         self._last_error: SourceError | None = None
         self._requests = 0
         self._failures = 0
+        self._well_since: datetime | None = None
+        self._outages: deque[Outage] = deque(maxlen=KEPT_OUTAGES)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -106,6 +136,8 @@ class Guard:
                 last_error=self._last_error,
                 requests=self._requests,
                 failures=self._failures,
+                well_since=self._well_since,
+                outages=tuple(self._outages),
             )
 
     def _state(self) -> BreakerState:
@@ -130,17 +162,44 @@ class Guard:
             self._in_a_row = 0
             self._open_until = None
             self._last_success = datetime.now(UTC)
+            self._note_answer(self._last_success)
             self._last_latency = seconds
 
     def _failed(self, error: SourceError) -> None:
         with self._lock:
             self._failures += 1
+            if not error.conclusive:
+                if self._open_until is not None:  # it was the probe, and it proved nothing: another one after a rest
+                    self._open_until = time.monotonic() + self._rest
+                return
             self._last_failure = datetime.now(UTC)
             self._last_error = error
             if not error.trips:
                 self._in_a_row = 0
                 self._open_until = None
+                self._note_answer(self._last_failure)
                 return
             self._in_a_row += 1
+            if self._in_a_row == 1:
+                self._first_in_a_row = self._last_failure
             if self._in_a_row >= self._failures_to_open:
                 self._open_until = time.monotonic() + self._rest
+                self._note_outage(error)
+
+    def _note_answer(self, now: datetime) -> None:
+        """Remember that the source answers, be it with an error about the question."""
+        if self._outages and self._outages[-1].until is None:
+            self._outages[-1] = replace(self._outages[-1], until=now)
+        if self._well_since is None:
+            self._well_since = now
+
+    def _note_outage(self, error: SourceError) -> None:
+        """Remember that the source as a whole does not answer; the error tells since when."""
+        going_on = self._outages[-1] if self._outages and self._outages[-1].until is None else None
+        if going_on is not None:
+            outage = self._outages[-1] = replace(going_on, error=error)
+        else:
+            outage = Outage(self._last_success or self._first_in_a_row, None, error)
+            self._outages.append(outage)
+            self._well_since = None
+        error.silent_since = outage.since

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from collectors.deadline import remaining
+from collectors.deadline import Allowance, allowance
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from collectors.guard import Guard
 from settings import HttpEndpoint
@@ -125,9 +125,10 @@ class HttpSource:
             SourceError: No usable answer; see :mod:`collectors.errors` for the kinds.
         """
         request = Request(method, (base_url or self.address) + path, params, form, content, headers)
-        seconds = remaining(self.endpoint.deadline if deadline is None else deadline)
+        limit = self.endpoint.deadline if deadline is None else deadline
+        allowed = allowance(self.name, self.address, limit)
         with (guard or self.guard).attempt():
-            answer = self._wait(run_on_loop(self._exchange(request, seconds, repeatable)), seconds)
+            answer = self._wait(run_on_loop(self._exchange(request, allowed, repeatable)), allowed)
             if answer.status not in accept:
                 self.refuse_bad_status(answer)
             return read(answer)
@@ -161,21 +162,23 @@ class HttpSource:
         if client is not None:
             run_on_loop(client.aclose()).result(timeout=5)
 
-    async def _exchange(self, request: Request, seconds: float, repeatable: bool) -> HttpAnswer:
+    async def _exchange(self, request: Request, allowed: Allowance, repeatable: bool) -> HttpAnswer:
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(allowed.seconds):
                 try:
-                    return await self._once(request, seconds)
+                    return await self._once(request, allowed.seconds)
                 except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                     # A kept connection that the server closed meanwhile breaks on its next use; what
                     # may be repeated is sent once more, on a new connection, within the same deadline.
                     if not repeatable:
                         raise
-                    return await self._once(request, seconds)
-        except TimeoutError:
-            raise self._timed_out(seconds) from None
+                    return await self._once(request, allowed.seconds)
         except HTTPX_ERRORS as error:
-            raise map_httpx_error(self.name, self.address, error, seconds) from error
+            if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.PoolTimeout):
+                raise self._timed_out(allowed) from None
+            raise map_httpx_error(self.name, self.address, error, allowed.words) from error
+        except TimeoutError:
+            raise self._timed_out(allowed) from None
 
     async def _once(self, request: Request, seconds: float) -> HttpAnswer:
         client = self._connected()
@@ -259,21 +262,23 @@ class HttpSource:
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    def _wait(self, future: Future[HttpAnswer], seconds: float) -> HttpAnswer:
+    def _wait(self, future: Future[HttpAnswer], allowed: Allowance) -> HttpAnswer:
         try:
             # The task ends itself at its deadline; the second more is for a loop that is itself held up.
-            return future.result(timeout=seconds + 1)
+            return future.result(timeout=allowed.seconds + 1)
         except TimeoutError:
             future.cancel()
-            raise self._timed_out(seconds) from None
+            raise self._timed_out(allowed) from None
 
-    def _timed_out(self, seconds: float) -> TimedOut:
-        return TimedOut(
+    def _timed_out(self, allowed: Allowance) -> TimedOut:
+        error = TimedOut(
             self.name,
             self.address,
-            f"did not answer completely within {seconds:.2g} s",
+            f"did not answer completely {allowed.words}",
             hint="Look whether it is overloaded; a shorter window asks for less. Its deadline is a setting.",
         )
+        allowed.judge(error)
+        return error
 
     def refuse_bad_status(self, answer: HttpAnswer) -> None:
         """Raise what an answer's status means, where it is not a success.
@@ -315,8 +320,15 @@ def _looks_like(body: bytes) -> str:
     return f"It said: {text}" if text else "The answer was empty."
 
 
-def map_httpx_error(source: str, address: str, error: Exception, seconds: float) -> SourceError:
-    """The :class:`SourceError` for an exception of httpx; the most specific row of the table wins."""
+def map_httpx_error(source: str, address: str, error: Exception, within: str) -> SourceError:
+    """The :class:`SourceError` for an exception of httpx; the most specific row of the table wins.
+
+    Args:
+        source: Name of the source.
+        address: Where it is, without credentials.
+        error: One of ``HTTPX_ERRORS``.
+        within: The limit that it had, in words: :attr:`collectors.deadline.Allowance.words`.
+    """
     for exception, kind, what, hint in _HTTPX_ERRORS:
         if isinstance(error, exception):
             cause = _root_cause(error)
@@ -329,7 +341,9 @@ def map_httpx_error(source: str, address: str, error: Exception, seconds: float)
                     hint="Give the authority that signed it as ca_file of this source, and check the host name.",
                 )
             detail = f" ({_os_reason(cause)})" if isinstance(cause, OSError) else ""
-            return kind(source, address, what.format(seconds=f"{seconds:.2g}") + detail, hint=hint)
+            # Connections that are all in use are our own share, and no failure of the source.
+            trips = False if exception is httpx.PoolTimeout else None
+            return kind(source, address, what.format(within=within) + detail, hint=hint, trips=trips)
     raise error
 
 
@@ -340,10 +354,10 @@ _HTTPX_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...] =
     (
         httpx.PoolTimeout,
         Overloaded,
-        "got no free connection of ours within {seconds} s",
+        "got no free connection of ours {within}",
         "Too many requests at once: raise `connections` of this source, or look why it is slow.",
     ),
-    (httpx.TimeoutException, TimedOut, "did not answer completely within {seconds} s", "Is it overloaded?"),
+    (httpx.TimeoutException, TimedOut, "did not answer completely {within}", "Is it overloaded?"),
     (
         httpx.ConnectError,
         Unreachable,

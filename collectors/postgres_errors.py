@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import psycopg
 
+from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 
 LONGEST_REASON = 300
@@ -23,7 +24,7 @@ _BY_STATE: dict[str, tuple[type[SourceError], str, str, bool]] = {
     "54": (BadAnswer, "finds this question too large: {words}", "", False),
     "55P03": (TimedOut, "waited for a lock longer than the console may", "Look at the blocking tree.", False),
     "55000": (BadAnswer, "is not ready for this: {words}", "", False),
-    "57014": (TimedOut, "did not end within its deadline", "Look at the load of the server.", False),
+    "57014": (TimedOut, f"did not end {WITHIN}", "Look at the load of the server.", False),
     "57P01": (Unreachable, "ended this connection: it is shutting down, or somebody ended the session", "", True),
     "57P02": (Unreachable, "crashed and is recovering", "Look at its log.", True),
     "57P03": (Unreachable, "accepts no connections yet: {words}", "Wait for its recovery; look at its log.", True),
@@ -67,9 +68,7 @@ def mapped(error: psycopg.Error, source: str, address: str) -> SourceError:
     words = reason(error)
     state = error.sqlstate
     if state is None and isinstance(error, psycopg.errors.ConnectionTimeout):
-        return TimedOut(
-            source, address, "did not accept a connection within the deadline", hint="Look whether it runs."
-        )
+        return TimedOut(source, address, f"did not accept a connection {WITHIN}", hint="Look whether it runs.")
     if state is None and isinstance(error, psycopg.OperationalError):
         state = next((code for part, code in _BY_WORDS if part in words), None) if _told_by_server(words) else None
         if state is None:

@@ -22,7 +22,7 @@ import psycopg
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 
-from collectors.deadline import remaining
+from collectors.deadline import WITHIN, allowance
 from collectors.errors import BadAnswer, Overloaded, SourceError, TimedOut
 from collectors.guard import Guard
 from collectors.postgres_errors import mapped
@@ -123,15 +123,13 @@ class PostgresServer:
         Raises:
             SourceError: It did not answer, or not with rows.
         """
-        seconds = remaining(self.settings.deadline)
-        ends = time.monotonic() + seconds
-        if seconds <= 0:
-            raise TimedOut(self.name, self.address, "was not asked: the time for this panel was used up", trips=False)
-        if not self._slots.acquire(timeout=seconds):
+        allowed = allowance(self.name, self.address, self.settings.deadline)
+        ends = time.monotonic() + allowed.seconds
+        if not self._slots.acquire(timeout=allowed.seconds):
             what = f"was not asked: all {self.settings.connections} connections of the console are busy"
             raise Overloaded(self.name, self.address, what, hint="Raise connections of this source.", trips=False)
         try:
-            with self.guard.attempt():
+            with self.guard.attempt(), allowed.applied():
                 return self._asked(_Question(statement, parameters, foreign), ends)
         finally:
             self._slots.release()
@@ -187,7 +185,7 @@ class PostgresServer:
             return Rows(columns, rows)
         except psycopg.Error as error:
             if watch.fired:
-                what = f"did not answer within {self.settings.deadline:g} s"
+                what = f"did not answer {WITHIN}"
                 raise TimedOut(self.name, self.address, what, hint="Look at the load of the server.") from None
             raise mapped(error, self.name, self.address) from None
         finally:

@@ -10,6 +10,7 @@ import ssl
 
 from redis import exceptions
 
+from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (exceptions.RedisError, OSError)
@@ -66,11 +67,11 @@ _BY_CLASS: dict[type[Exception], tuple[type[SourceError], str, str, bool]] = {
         BadAnswer, "answered in a form that is not Redis' protocol: {words}", "Check host and port of this source.",
         True,
     ),
-    exceptions.TimeoutError: (TimedOut, "did not answer within its deadline", "Look at its load and at its log.", True),
+    exceptions.TimeoutError: (TimedOut, f"did not answer {WITHIN}", "Look at its load and at its log.", True),
     exceptions.ConnectionError: (Unreachable, "cannot be reached: {words}", "Look whether it runs.", True),
     exceptions.RedisError: (BadAnswer, "could not be asked: {words}", "", False),
     ssl.SSLError: (Unreachable, "cannot be reached over TLS: {words}", "Check tls and ca_file of this source.", True),
-    TimeoutError: (TimedOut, "did not answer within its deadline", "Look at its load and at its log.", True),
+    TimeoutError: (TimedOut, f"did not answer {WITHIN}", "Look at its load and at its log.", True),
     OSError: (Unreachable, "cannot be reached: {words}", "Look whether it runs.", True),
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import NoPermissionError, ResponseError
 
-from collectors.deadline import remaining
+from collectors.deadline import WITHIN, allowance
 from collectors.errors import Denied, Overloaded, SourceError, TimedOut
 from collectors.guard import Guard
 from collectors.redis_errors import DRIVER_ERRORS, mapped
@@ -164,15 +164,13 @@ class RedisServer:
         Raises:
             SourceError: No connection, or an answer was missing.
         """
-        seconds = remaining(self.settings.deadline)
-        ends = time.monotonic() + seconds
-        if seconds <= 0:
-            raise TimedOut(self.name, self.address, "was not asked: the time for this panel was used up", trips=False)
-        if not self._slots.acquire(timeout=seconds):
+        allowed = allowance(self.name, self.address, self.settings.deadline)
+        ends = time.monotonic() + allowed.seconds
+        if not self._slots.acquire(timeout=allowed.seconds):
             what = f"was not asked: all {self.settings.connections} connections of the console are busy"
             raise Overloaded(self.name, self.address, what, hint="Raise connections of this source.", trips=False)
         try:
-            with self.guard.attempt():
+            with self.guard.attempt(), allowed.applied():
                 session = Session(self, ends)
                 try:
                     yield session
@@ -343,7 +341,7 @@ class Session:
         except DRIVER_ERRORS as error:
             connection.disconnect()
             if self._overran:
-                what = f"did not answer within {server.settings.deadline:g} s"
+                what = f"did not answer {WITHIN}"
                 raise TimedOut(server.name, server.address, what, hint="Look at its load, and at its log.") from None
             raise mapped(error, server.name, server.address) from None
         self._usable = True

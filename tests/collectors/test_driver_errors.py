@@ -70,7 +70,7 @@ def test_the_walk_finds_the_exceptions_of_each_driver():
 @pytest.mark.parametrize("kind", HTTPX, ids=lambda kind: kind.__name__)
 def test_every_exception_of_httpx_is_caught_and_mapped(kind: type[Exception]):
     assert issubclass(kind, HTTPX_ERRORS)
-    error = map_httpx_error("synaptic", "http://127.0.0.1:1", made(kind), 5)
+    error = map_httpx_error("synaptic", "http://127.0.0.1:1", made(kind), "within 5 s")
     assert type(error) in SourceError.__subclasses__()
     assert "{" not in error.what
 
@@ -104,21 +104,21 @@ def test_every_exception_of_the_prometheus_client_is_caught_and_mapped(kind: typ
     ],
 )
 def test_httpx_exceptions_become_the_kind_that_says_what_happened(kind: type[Exception], expected: type[SourceError]):
-    assert type(map_httpx_error("synaptic", "", made(kind), 5)) is expected
+    assert type(map_httpx_error("synaptic", "", made(kind), "within 5 s")) is expected
 
 
 def test_a_certificate_that_is_not_trusted_is_told_apart_from_a_refused_connection():
     error = httpx.ConnectError("failed")
     error.__cause__ = ssl.SSLCertVerificationError("verify failed")
-    assert "certificate" in map_httpx_error("synaptic", "", error, 5).what
+    assert "certificate" in map_httpx_error("synaptic", "", error, "within 5 s").what
     error.__cause__ = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)")
-    assert map_httpx_error("synaptic", "", error, 5).what == "cannot be reached (Connection refused)"
+    assert map_httpx_error("synaptic", "", error, "within 5 s").what == "cannot be reached (Connection refused)"
 
 
 def test_an_error_of_the_system_without_a_number_is_told_by_its_name():
     error = httpx.ReadError("failed")
     error.__cause__ = ConnectionResetError()
-    assert "ConnectionResetError" in map_httpx_error("synaptic", "", error, 5).what
+    assert "ConnectionResetError" in map_httpx_error("synaptic", "", error, "within 5 s").what
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,8 @@ def test_exceptions_of_the_elasticsearch_client_become_the_kind_that_says_what_h
 
 
 @pytest.mark.parametrize(
-    "mapping", [lambda e: map_httpx_error("", "", e, 5), lambda e: logs.map_elastic_error(SOURCE, e)]
+    "mapping",
+    [lambda e: map_httpx_error("", "", e, "within 5 s"), lambda e: logs.map_elastic_error(SOURCE, e)],
 )
 def test_a_mistake_of_the_console_is_not_dressed_up_as_one_of_the_source(mapping):
     with pytest.raises(KeyError):

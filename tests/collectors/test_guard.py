@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collectors.errors import BadAnswer, NotConfigured, SourceError, Unreachable
-from collectors.guard import FAILURES_TO_OPEN, Guard
+from collectors.errors import BadAnswer, NotConfigured, SourceError, TimedOut, Unreachable
+from collectors.guard import FAILURES_TO_OPEN, KEPT_OUTAGES, Guard
 from tests.support.looping import until
 
 DOWN = Unreachable("synaptic", "http://127.0.0.1:1", "cannot be reached", hint="Start it.")
@@ -136,3 +136,74 @@ def test_an_error_tells_source_address_and_what_happened():
     assert str(NotConfigured("synaptic", "", "is not configured")) == "synaptic is not configured"
     resting = DOWN.resting(datetime(2026, 1, 1, tzinfo=UTC))
     assert (type(resting), resting.what, resting.trips) == (Unreachable, DOWN.what, True)
+
+
+def test_an_outage_is_told_from_the_last_good_answer_to_the_next_one_with_its_cause():
+    guard = Guard("test", "synaptic", rest=0.0)
+    succeed(guard)
+    before = guard.health()
+    assert before.silent is None
+    assert before.well_since == before.last_success
+    fail(guard, times=FAILURES_TO_OPEN - 1)
+    assert guard.health().silent is None  # one question that failed is no source that is silent
+    fail(guard)
+    silent = guard.health().silent
+    assert silent is not None
+    assert (silent.since, silent.until, silent.error.what) == (before.last_success, None, DOWN.what)
+    assert guard.health().well_since is None
+    fail(guard)
+    assert len(guard.health().outages) == 1  # it goes on
+    succeed(guard)
+    after = guard.health()
+    assert after.silent is None
+    assert after.outages[-1].since == before.last_success
+    assert after.outages[-1].until == after.last_success == after.well_since
+
+
+def test_a_source_that_never_answered_is_silent_since_its_first_failure():
+    guard = Guard("test", "synaptic", rest=0.0)
+    fail(guard)
+    first = guard.health().last_failure
+    fail(guard, times=FAILURES_TO_OPEN)
+    silent = guard.health().silent
+    assert silent is not None
+    assert silent.since == first
+
+
+def test_every_error_of_a_silent_source_tells_since_when_also_while_it_is_left_alone():
+    guard = opened(rest=60)
+    with pytest.raises(Unreachable) as raised, guard.attempt():
+        pytest.fail("nothing is asked while the breaker is open")
+    silent = guard.health().silent
+    assert silent is not None
+    assert raised.value.silent_since == silent.since
+
+
+def test_an_error_about_the_question_ends_an_outage_because_the_source_answered():
+    guard = Guard("test", "synaptic", rest=0.0)
+    fail(guard, times=FAILURES_TO_OPEN)
+    fail(guard, WRONG_QUERY)
+    assert guard.health().silent is None
+    assert guard.health().outages[-1].until is not None
+
+
+def test_a_failure_that_proves_nothing_neither_counts_nor_calls_the_source_well():
+    late = TimedOut("synaptic", "", "did not answer before the panel's 8 s had passed", trips=False)
+    late.conclusive = False
+    guard = Guard("test", "synaptic", rest=0.0)
+    fail(guard, times=FAILURES_TO_OPEN - 1)
+    fail(guard, late)
+    fail(guard)
+    assert guard.health().breaker != "closed"  # the one between did not start the count anew
+    fail(guard, late)
+    assert guard.health().silent is not None
+    assert guard.health().last_error.what == DOWN.what
+
+
+def test_outages_are_remembered_up_to_a_bound_and_each_begins_at_its_own_last_answer():
+    guard = Guard("test", "synaptic", rest=0.0)
+    for _ in range(KEPT_OUTAGES + 5):
+        succeed(guard)
+        fail(guard, times=FAILURES_TO_OPEN)
+    assert len(guard.health().outages) == KEPT_OUTAGES
+    assert guard.health().silent.since == guard.health().last_success
