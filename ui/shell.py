@@ -19,7 +19,7 @@ from settings import current as current_settings
 from telemetry import logs
 from ui import bar, context, menu
 from ui.clean import inert
-from ui.theme import CSS, STATUS, Theme
+from ui.theme import STATUS, Theme, css
 from ui.window import parse
 
 FAVICON = Path(__file__).resolve().parent / "assets" / "favicon.png"
@@ -93,7 +93,7 @@ def main() -> None:
         records=_database(settings),
     )
     context.enter(visit)
-    st.html(f"<style>{CSS}</style>")
+    st.html(f"<style>{css(visit.theme)}</style>")
     with st.sidebar:
         st.markdown("### Synaptic Console")
         for name in menu.PAGES:

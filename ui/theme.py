@@ -205,9 +205,17 @@ CSS = """
 [data-testid="stMetricValue"], [data-testid="stMetricDelta"], [data-testid="stTable"] td, time, .js-plotly-plot text {
   font-variant-numeric: tabular-nums;
 }
-[data-testid="stMainBlockContainer"] { max-width: none; padding: 0.75rem 2rem 2rem 2rem; }
+[data-testid="stMainBlockContainer"] { max-width: none; padding: 0 2rem 2rem 2rem; }
 [data-testid="stHeader"] { background: transparent; pointer-events: none; }
-[data-testid="stHeader"] :not(button, a) { pointer-events: none; }
+[data-testid="stHeader"] *:not(button, a, button *, a *) { pointer-events: none; }
+[data-testid="stHeader"] :is(button, a), [data-testid="stHeader"] :is(button, a) * { pointer-events: auto; }
+[data-testid="stSidebarCollapseButton"] { visibility: visible; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: sticky; top: 0; z-index: 100; padding: 0.5rem 0; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar)::before {
+  content: ""; position: absolute; inset: 0 -2rem; z-index: -1; background: var(--console-background);
+}
+.st-key-bar { padding-right: 2rem; }
+[data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) .st-key-bar { padding-left: 2.25rem; }
 [data-testid="stMetricValue"] { line-height: 1.25; }
 [data-testid="stMetricLabel"] p { white-space: normal; }
 [class*="st-key-logs-values-"] button, [class*="st-key-logs-of-"] button {
@@ -220,10 +228,22 @@ CSS = """
 @media (max-width: 1280px) {
   [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
 }
+@media (max-width: 767px) {
+  .st-key-bar { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; overscroll-behavior-x: contain; }
+  .st-key-bar > * { flex-shrink: 0; }
+  .st-key-bar > [class*="st-key-bar-environment-"] { width: 7.5rem; min-width: 0; }
+}
 @media print {
+  [data-testid="stSidebarCollapseButton"] { visibility: visible; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: static; }
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"], .modebar { display: none !important; }
   [data-testid="stMainBlockContainer"] { padding: 0; }
   [data-testid="stPlotlyChart"], [data-testid="stMetric"], [data-testid="stDataFrame"] { break-inside: avoid; }
 }
 """
 """What the configuration cannot say: tabular figures, the page's full width, and a printed page without controls."""
+
+
+def css(theme: Theme) -> str:
+    """The style sheet of every page; the bar lies over what is scrolled beneath it, so it needs the page's colour."""
+    return f":root {{ --console-background: {LOOKS[theme].background}; }}\n{CSS}"

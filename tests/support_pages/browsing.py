@@ -167,7 +167,7 @@ class Visit:
 @contextmanager
 def visiting(browser: Browser, home: str, **options: object) -> Iterator[Visit]:
     """A visit of somebody who was never here; ``options`` are those of a new browser profile."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, **options)
+    context = browser.new_context(**{"viewport": {"width": 1440, "height": 1000}, **options})
     context.set_default_timeout(PATIENCE)
     try:
         page = context.new_page()
