@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from starlette.middleware import Middleware
 from streamlit import config, file_util, runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 import access
 import settings as settings_file
@@ -32,11 +35,14 @@ from telemetry import logs, metrics
 from views import log_complete, log_export
 from views.log_masks import Sight
 from web import complete, export, hardening, policy, routes
+from web.frames import Frame
 from web.middleware import Guard
+from web.sessions import FEWEST_DESCRIPTORS, raise_descriptors
 from worker import Worker
 
 ROOT = Path(__file__).resolve().parent
 SHELL = ROOT / "ui" / "shell.py"
+_ROOT_PATH = str(ROOT).encode()
 
 EXIT_MISTAKE = 2
 """Status with which the process ends over its settings or options, as a command does over its arguments."""
@@ -82,7 +88,45 @@ def page_paths() -> list[str]:
 def middleware(loaded: settings_file.Settings, pages: list[str]) -> list[Middleware]:
     """The guard, with the policy that follows from the settings."""
     index_html = (Path(file_util.get_static_dir()) / "index.html").read_text(encoding="utf-8")
-    return [Middleware(Guard, policy=policy.build(loaded, pages, index_html))]
+    descriptors = raise_descriptors()
+    if descriptors < FEWEST_DESCRIPTORS:
+        log.warning(
+            "few file descriptors",
+            limit=descriptors,
+            advice=f"raise the hard limit of open files (ulimit -Hn, LimitNOFILE=) to {FEWEST_DESCRIPTORS} or more",
+        )
+    let_in = policy.build(loaded, pages, index_html, descriptors)
+    return [Middleware(Guard, policy=let_in, read_frame=read_frame, private=without_environment)]
+
+
+def read_frame(data: bytes) -> Frame:
+    """What is in a browser's message.
+
+    Raises:
+        ValueError: It is none of Streamlit's.
+    """
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        raise ValueError("not a message of Streamlit's") from None
+    return Frame(message.WhichOneof("type") or "", message.rerun_script.query_string)
+
+
+def without_environment(data: bytes) -> bytes:
+    """A message to a browser without what Streamlit tells of this machine: its system, its files' paths."""
+    if _ROOT_PATH not in data:
+        return data
+    message = ForwardMsg()
+    message.ParseFromString(data)
+    if message.WhichOneof("type") != "new_session":
+        return data
+    session = message.new_session
+    session.main_script_path = Path(session.main_script_path).name
+    told = session.initialize.environment_info
+    # The version of Streamlit stays: its front end, which carries it as well, compares the two.
+    told.python_version = told.server_os = ""
+    return bytes(message.SerializeToString())
 
 
 def checks(loaded: settings_file.Settings) -> dict[str, routes.Check]:

@@ -10,6 +10,7 @@ Each key is described here and nowhere else: ``docs/settings.md`` is checked aga
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -35,11 +36,14 @@ from pydantic_core import ErrorDetails
 CONFIG_VARIABLE = "SYNAPTIC_CONSOLE_CONFIG"
 """Environment variable that names the settings file; ``console.toml`` where it is not set."""
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,200})\}")
+_DURATION = re.compile(
+    r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,12})ms)?", re.ASCII
+)
 # What may hold a secret in an address: all before the last @ (a password may hold a slash), and the query.
-_USERINFO = re.compile(r"//\S*@")
-_QUERY = re.compile(r"\?[^\s'\"]+")
+_USERINFO = re.compile(r"//\S{0,1000}@")
+_QUERY = re.compile(r"\?[^\s'\"]{1,1000}")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 
 
@@ -83,6 +87,23 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _host(value: str) -> str:
+    if _HOST.fullmatch(value) or value.startswith("/"):
+        return value
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("should be a host name, an address or the path of a socket, and nothing more") from None
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError('should be an address or a network such as "10.0.0.0/24"') from None
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -93,6 +114,8 @@ def _time_zone(value: str) -> str:
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Host = Annotated[str, AfterValidator(_host)]
+ProxyNetwork = Annotated[str, AfterValidator(_network)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
@@ -207,7 +230,7 @@ class Elasticsearch(HttpEndpoint):
 class Postgres(_Model):
     """The database of the service, as the console reads its statistics."""
 
-    host: str = Field(min_length=1, max_length=253, description="Host name or address, or the folder of its socket.")
+    host: Host = Field(min_length=1, max_length=253, description="Host name or address, or the folder of its socket.")
     port: int = Field(default=5432, ge=1, le=65535, description="Port.")
     database: str = Field(default="synaptic", min_length=1, max_length=63, description="Database of the service.")
     user: str = Field(
@@ -244,7 +267,7 @@ class Postgres(_Model):
 class Redis(_Model):
     """The cache of the service: Redis 7 or Valkey."""
 
-    host: str = Field(min_length=1, max_length=253, description="Host name or address, or the path of its socket.")
+    host: Host = Field(min_length=1, max_length=253, description="Host name or address, or the path of its socket.")
     port: int = Field(default=6379, ge=1, le=65535, description="Port.")
     database: int = Field(default=0, ge=0, le=1023, description="Number of the database that the service uses.")
     user: str = Field(default="", max_length=128, description="User of its access list; empty for the default one.")
@@ -300,6 +323,29 @@ class Server(_Model):
     allowed_origins: tuple[HttpUrl, ...] = Field(
         default=(), description="Further addresses under which browsers may open the console."
     )
+    behind_sign_in: bool = Field(
+        default=False,
+        description="The proxy under `allowed_origins` signs everybody in before they reach the console. Needed where "
+        "one of these addresses is not on loopback.",
+    )
+    trusted_proxies: tuple[ProxyNetwork, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Addresses or networks of proxies whose `X-Forwarded-For` says who a session belongs to.",
+    )
+    sessions: int = Field(
+        default=300,
+        ge=10,
+        le=10_000,
+        description="Most browser sessions (tabs) at once; with few file descriptors the console allows fewer.",
+    )
+    sessions_per_address: int = Field(
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Most of them from one address. Who comes through a proxy that `trusted_proxies` does not name is "
+        "not told apart from others there.",
+    )
     local_roles: tuple[Literal["viewer", "operator"], ...] = Field(
         default=("viewer",),
         min_length=1,
@@ -316,7 +362,9 @@ class Server(_Model):
         default=True, description="Refuse to start with an unsafe option; `false` only while developing."
     )
     metrics_token: SecretStr | None = Field(
-        default=None, description="Bearer token for /metrics; without one only loopback may read it."
+        default=None,
+        min_length=16,
+        description="Bearer token for /metrics, at least 16 characters; without one only loopback may read it.",
     )
 
 
@@ -563,12 +611,28 @@ def _sentence(file: str, error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     value = error.get("input")
+    if error["type"] == "too_short" and _is_secret(location):
+        message = f"should have at least {error['ctx']['min_length']} characters"
+    if error["type"] in _NO_TABLE:
+        # What stands where a table belongs may be a whole connection string, with its password.
+        return f"{file}: {key} should be a table with keys of its own, [{key}]"
     if not location or isinstance(value, dict | BaseModel):
         return f"{file}: {key} {message}" if key else f"{file}: {message}"
-    shown = "***" if _is_secret(location) else _QUERY.sub("?***", _USERINFO.sub("//***@", repr(value)))[:120]
+    shown = "***" if _is_secret(location) else _shown(value)
     if error["type"] == "string_pattern_mismatch":
         message = _allowed(location)
     return f"{file}: {key} = {shown}: {message}"
+
+
+_NO_TABLE = frozenset({"model_type", "model_attributes_type", "dict_type", "dataclass_type"})
+
+
+def _shown(value: object) -> str:
+    """A value without what may be secret in it: texts with an @ outside of an address, or with assignments."""
+    if isinstance(value, list):
+        return "[…]" if value else "[]"
+    text = _QUERY.sub("?***", _USERINFO.sub("//***@", repr(value)[:2000]))[:120]
+    return "***" if "@" in text.replace("//***@", "") or "=" in text else text
 
 
 def _model_at(location: list[str]) -> type[BaseModel]:

@@ -29,7 +29,13 @@ with one sentence for each that names the file, the key, the value and what is a
 - A *duration* is `"5s"`, `"1h30m"`, `"250ms"`, or a number of seconds.
 """
 
-_VALIDATORS = {"parse_duration": "duration", "_http_url": "address", "_time_zone": "time zone"}
+_VALIDATORS = {
+    "parse_duration": "duration",
+    "_http_url": "address",
+    "_time_zone": "time zone",
+    "_host": "host name, address or path",
+    "_network": "address",
+}
 _BOUNDS = (("gt", "more than {}"), ("ge", "at least {}"), ("le", "at most {}"))
 
 

@@ -88,6 +88,9 @@ _refused = Counter(
     ("reason",),
     registry=REGISTRY,
 )
+_delayed = Counter(
+    "console_frames_delayed", "Messages of browsers that waited because their session sent too many.", registry=REGISTRY
+)
 _script_errors = Counter("console_script_errors", "Pages that ended with an error nobody caught.", registry=REGISTRY)
 _worker_turns = Counter(
     "console_worker_turns",
@@ -172,6 +175,11 @@ def observe_turn(job: str, environment: str, outcome: str, seconds: float, now: 
 def refused(reason: str) -> None:
     """Count a request that was refused before it reached a page."""
     _refused.labels(reason).inc()
+
+
+def frame_delayed() -> None:
+    """Count a message of a browser that waits because its session sends too many."""
+    _delayed.inc()
 
 
 def session_opened() -> None:

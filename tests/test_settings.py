@@ -69,8 +69,8 @@ MISTAKES = [
     ("[environments.a.prometheus]\nurl = 9090", "environments.a.prometheus.url", "9090", "string"),
     (PROMETHEUS + "replica_label = 'a-b'", "environments.production.prometheus.replica_label", "'a-b'", "`instance`"),
     (ELASTICSEARCH + "index = '*,-secret'", "environments.production.elasticsearch.index", "'*,-secret'", "one star"),
-    ("environments = 5", "environments", "5", "dictionary"),
-    ("[environments]\nproduction = 'x'", "environments.production", "'x'", "dictionary"),
+    ("environments = 5", "environments", "", "should be a table"),
+    ("[environments]\nproduction = 'x'", "environments.production", "", "should be a table"),
     ("[limitz]", "limitz", "", "is not a setting; known here: environments, limits, records, server, view"),
     ("[limits]\npoint = 1", "limits.point", "", "is not a setting; known here: answer_ttl, cache_bytes, deadline"),
     ("[environments.a.promethues]", "environments.a.promethues", "", "alertmanager, elasticsearch, postgres, prom"),
@@ -98,6 +98,11 @@ MISTAKES = [
         ELASTICSEARCH + "api_key = 'k'\nbearer_token = 't'",
         "environments.production.elasticsearch", "", "has api_key and another kind of sign-in: keep one of them",
     ),
+    ("[server]\nmetrics_token = ''", "server.metrics_token", "***", "at least 16 characters"),
+    ("[server]\nmetrics_token = 'short'", "server.metrics_token", "***", "at least 16 characters"),
+    ("[server]\ntrusted_proxies = ['all']", "server.trusted_proxies.0", "'all'", "an address or a network"),
+    ("[server]\nsessions = 0", "server.sessions", "0", "greater than or equal to 10"),
+    ("[environments.a.postgres]\nuser = 'u'\nhost = 'a b'", "environments.a.postgres.host", "'a b'", "a host name"),
     (
         PROMETHEUS + "verify_tls = false",
         "environments.production.prometheus.verify_tls", "", "set server.production = false while developing",
@@ -195,6 +200,14 @@ LEAKS = [
     f'[environments.a.elasticsearch]\nurl = "http://h"\napi_key = "{SECRET}"\nbearer_token = "{SECRET}"',
     f'[environments.a.synaptic]\nurl = "http://h"\nadmin_token = ["{SECRET}"]',
     f'[environments.a.synaptic]\nurl = "http://h"\nadmin_token = "{SECRET}',
+    f'[environments.a]\npostgres = "host=h user=u password={SECRET} dbname=x"',
+    f'[environments.a]\nredis = "redis://u:{SECRET}@h"',
+    f'[environments]\na = "{SECRET}"',
+    f'[environments.a.postgres]\nuser = "u"\nhost = "u:{SECRET}@h"',
+    f'[environments.a.postgres]\nuser = "u"\nhost = "host=h password={SECRET}"',
+    f'[environments.a.postgres]\nuser = "u"\nhost = "postgresql://u:{SECRET}/x@h"',
+    f'[environments.a.redis]\nhost = "u:{SECRET}@h"',
+    f'[environments.a.redis]\nhost = ["u", "{SECRET}"]',
     '[environments.a.synaptic]\nurl = "http://u:${TOKEN}@h"\nadmin_token = "${TOKEN}"',
 ]
 
@@ -211,14 +224,21 @@ def test_settings_that_are_shown_hide_their_secrets_and_know_them_all(file: Path
         "alertmanager": {"username": "u", "password": "three-secret"},
         "synaptic": {"admin_token": "four-secret"},
     }
-    text = '[server]\nmetrics_token = "five-secret"\n[records]\nurl = "postgresql://u:six-secret@h/d"\n'
+    text = '[server]\nmetrics_token = "five-secret-of-16"\n[records]\nurl = "postgresql://u:six-secret@h/d"\n'
     for source, values in keys.items():
         text += f'[environments.a.{source}]\nurl = "http://h"\n'
         text += "".join(f'{key} = "{value}"\n' for key, value in values.items())
     found = loaded(file, text)
     assert "-secret" not in f"{found!r} {found} {found.model_dump()}"
     assert sorted(found.secrets()) == sorted(
-        ["one-secret", "two-secret", "three-secret", "four-secret", "five-secret", "postgresql://u:six-secret@h/d"]
+        [
+            "one-secret",
+            "two-secret",
+            "three-secret",
+            "four-secret",
+            "five-secret-of-16",
+            "postgresql://u:six-secret@h/d",
+        ]
     )
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from settings import Settings
 
-Effect = Literal["unsafe", "slow"]
+Effect = Literal["unsafe", "open", "slow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Finding:
         found: The value it has.
         required: The value it must have, in words.
         why: What the found value would allow or cost.
-        effect: ``unsafe`` refuses the start in production mode, ``slow`` is only worth a warning.
+        effect: ``unsafe`` refuses the start in production mode, ``open`` (a door without sign-in) refuses it always,
+            ``slow`` is only worth a warning.
     """
 
     option: str
@@ -92,6 +93,10 @@ _RULES = (
         "empty",
         "it believes whatever name a request's header states",
     ),
+    _Rule("server.headless", _on, "true", "without it a browser's message may write files into the installation"),
+    _Rule("server.enableWebsocketCompression", _off, "false", "a small message could unpack to one that fills memory"),
+    _Rule("server.runOnSave", _off, "false", "it watches files and runs pages again without being asked"),
+    _Rule("global.e2eTest", _off, "false", "it opens debug messages that can stop the server"),
     _Rule("server.scriptHealthCheckEnabled", _off, "false", "each request to it runs a whole page"),
     _Rule("server.baseUrlPath", _empty, "empty", "the list of open paths starts at the root"),
     _Rule("global.developmentMode", _off, "false", "it opens debug messages that can stop the server"),
@@ -143,20 +148,25 @@ def findings(get_option: Callable[[str], Any], settings: Settings) -> list[Findi
     if settings.server.mode == "none":
         why = 'with server.mode = "none" everybody who reaches the console may come in'
         if not is_loopback(public.hostname):
-            found.append(Finding("server.public_url", settings.server.public_url, "an address on loopback", why))
+            url = settings.server.public_url
+            found.append(Finding("server.public_url", url, "an address on loopback", why, "open"))
+        elsewhere = [url for url in settings.server.allowed_origins if not is_loopback(urlsplit(url).hostname)]
+        if elsewhere and not settings.server.behind_sign_in:
+            required = "addresses on loopback, or server.behind_sign_in = true"
+            found.append(
+                Finding("server.allowed_origins", ", ".join(elsewhere), required, f"{why} from there too", "open")
+            )
         address = get_option("server.address")
         if not is_loopback(address):
-            found.append(Finding("server.address", address, "an address on loopback", why))
+            found.append(Finding("server.address", address, "an address on loopback", why, "open"))
     return found
 
 
 def refusals(found: list[Finding], settings: Settings) -> list[Finding]:
     """The findings for which the console does not start.
 
-    In production mode these are all unsafe ones. While developing only one is left: an open door,
+    In production mode these are all but the slow ones. While developing only one kind is left: an open door,
     no sign-in on an address that others reach, is never only a matter of developing.
     """
-    unsafe = [finding for finding in found if finding.effect == "unsafe"]
-    if settings.server.production:
-        return unsafe
-    return [finding for finding in unsafe if finding.required == "an address on loopback"]
+    refused = {"unsafe", "open"} if settings.server.production else {"open"}
+    return [finding for finding in found if finding.effect in refused]

@@ -7,19 +7,22 @@ what is not on it is refused before Streamlit sees it, counted and logged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from telemetry import logs, metrics
+from web.frames import Frames, ReadFrame, refuse_frame
+from web.half_sent import bounded
 from web.hardening import is_loopback
 from web.policy import METRICS, PROBES, STREAM, Policy
+from web.sessions import RETRY_SECONDS, Sessions, full_page
 
 log = logs.get_logger(__name__)
 
 _POLICY_VIOLATION = 1008
-_UNSUPPORTED_DATA = 1003
-_TOO_BIG = 1009
+_TRY_AGAIN_LATER = 1013
 
 # Streamlit's own answers may name other origins than ours (every port of localhost among them).
 _DROPPED = (b"server", b"access-control-")
@@ -32,11 +35,27 @@ class BodyTooLargeError(Exception):
 
 
 class Guard:
-    """ASGI middleware that lets in what the policy knows, and dresses every answer."""
+    """ASGI middleware that lets in what the policy knows, and dresses every answer.
 
-    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+    Args:
+        app: What is guarded.
+        policy: What is let in.
+        read_frame: Reads a message of a browser; by default none is let in.
+        private: What must not go out in a message to a browser: gets one, and gives it without that.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        policy: Policy,
+        read_frame: ReadFrame = refuse_frame,
+        private: Callable[[bytes], bytes] = bytes,
+    ) -> None:
         self.app = app
         self.policy = policy
+        self.sessions = Sessions(policy.limits)
+        self._read_frame = read_frame
+        self._private = private
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or refuse it."""
@@ -45,7 +64,7 @@ class Guard:
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:
-            _hide_server_name(receive)
+            _set_up_server(receive)
             await self.app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +75,11 @@ class Guard:
             if not (reason == "path" and self.policy.is_known_miss(scope["path"])):
                 _note(reason, scope)
             await _answer(status, dressed)
+            return
+        full = self.sessions.full(scope) if scope["path"] in self.policy.pages else ""
+        if full:
+            _note("full", scope)
+            await _answer_full(full, dressed)
             return
         started = False
 
@@ -84,7 +108,7 @@ class Guard:
         if scope["method"] not in {"GET", "HEAD"}:
             return 405, "method"
         length = _header(scope, b"content-length")
-        if length is not None and (not length.isdigit() or int(length) > self.policy.body_bytes):
+        if length is not None and (not _is_number(length) or int(length) > self.policy.body_bytes):
             return 413, "body"
         return None
 
@@ -99,10 +123,17 @@ class Guard:
             # Before the handshake is accepted the server turns this into status 403.
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
-        frames = _Frames(receive, send, self.policy, scope)
+        full = self.sessions.full(scope)
+        if full:
+            _note("full", scope)
+            await _refuse_full(scope, full, send)
+            return
+        leave = self.sessions.enter(scope)
+        frames = Frames(receive, send, self.policy, scope, read=self._read_frame, private=self._private, refuse=_note)
         try:
             await self.app(scope, frames.receive, frames.send)
         finally:
+            leave()
             frames.ended()
 
     def _websocket_refusal(self, scope: Scope) -> str | None:
@@ -136,58 +167,14 @@ class Guard:
         return dressed
 
 
-class _Frames:
-    """One session's messages: counts it while it is open, and closes it over what Streamlit never sends.
-
-    Streamlit's protocol is binary; a text message makes its handler fail with a traceback, so the
-    session is ended here.
-    """
-
-    def __init__(self, receive: Receive, send: Send, policy: Policy, scope: Scope) -> None:
-        self._receive = receive
-        self._send = send
-        self._policy = policy
-        self._scope = scope
-        self._open = False
-        self._closed = False
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
-            return message
-        data = message.get("bytes")
-        if data is None:
-            return await self._close("text frame", _UNSUPPORTED_DATA)
-        if len(data) > self._policy.frame_bytes:
-            return await self._close("frame size", _TOO_BIG)
-        return message
-
-    async def send(self, message: Message) -> None:
-        if self._closed:
-            return
-        if message["type"] == "websocket.accept":
-            self._open = True
-            metrics.session_opened()
-            message = {**message, "headers": [*message.get("headers", ()), *self._policy.headers]}
-        elif message["type"] == "websocket.close":
-            self._closed = True
-        await self._send(message)
-
-    async def _close(self, reason: str, code: int) -> Message:
-        _note(reason, self._scope)
-        await self.send({"type": "websocket.close", "code": code})
-        return {"type": "websocket.disconnect", "code": code}
-
-    def ended(self) -> None:
-        if self._open:
-            self._open = False
-            metrics.session_closed()
-
-
 def _header(scope: Scope, name: bytes) -> str | None:
     """The value of a header that occurs exactly once; None where it is absent or doubled."""
     values = [value for key, value in scope["headers"] if key == name]
     return values[0].decode("latin-1") if len(values) == 1 else None
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= 20 and text.isascii() and text.isdecimal()
 
 
 def _is_local(scope: Scope) -> bool:
@@ -224,6 +211,26 @@ async def _answer(status: int, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def _answer_full(sentence: str, send: Send, kind: str = "http.response") -> None:
+    body = full_page(sentence)
+    headers = [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"retry-after", str(RETRY_SECONDS).encode()),
+    ]
+    await send({"type": f"{kind}.start", "status": 503, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body})
+
+
+async def _refuse_full(scope: Scope, sentence: str, send: Send) -> None:
+    """Refuse a handshake before it is accepted, so that the browser waits longer each time it asks again."""
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await _answer_full(sentence, send, "websocket.http.response")
+    else:
+        await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER, "reason": sentence[:120]})
+
+
 def _note(reason: str, scope: Scope) -> None:
     """Count and log a refusal. Only what tells an attack from a mistake is logged, and no query string."""
     metrics.refused(reason)
@@ -244,13 +251,21 @@ def _shown(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
     return [value.decode("latin-1")[:200] for key, value in headers if key == name][:4]
 
 
-def _hide_server_name(receive: Receive) -> None:
-    """Keep uvicorn from sending ``Server: uvicorn``, which it adds below every middleware.
+def _set_up_server(receive: Receive) -> None:
+    """Settle what only uvicorn's own configuration can.
 
-    Under ``streamlit run`` nobody can pass ``server_header=False``; the lifespan's ``receive`` is the
-    one thing here that knows uvicorn's configuration. Another server has nothing to hide this way.
+    It sends ``Server: uvicorn`` below every middleware, waits without end for the rest of a request, and takes what a
+    process on this machine writes into ``X-Forwarded-For`` for the client's address, whoever that process is. Under
+    ``streamlit run`` nobody can pass arguments to it; the lifespan's ``receive`` is the one thing here that knows its
+    configuration. Another server has nothing to settle this way.
     """
     config = getattr(getattr(receive, "__self__", None), "config", None)
     sent = getattr(config, "encoded_headers", None)
     if config is not None and isinstance(sent, list):
         config.encoded_headers = [(name, value) for name, value in sent if name != b"server"]
+    app = getattr(config, "loaded_app", None)
+    if config is not None and isinstance(app, ProxyHeadersMiddleware):
+        config.loaded_app = app.app
+    protocol = getattr(config, "http_protocol_class", None)
+    if config is not None and isinstance(protocol, type):
+        config.http_protocol_class = bounded(protocol)

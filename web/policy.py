@@ -7,9 +7,11 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from settings import Settings
+from web.sessions import Limits, sessions_for
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -46,6 +48,9 @@ _BELOW_PAGE = re.compile(r"(/[^/]+)/_stcore/(?:health|host-config)")
 _PICTURE = re.compile(r"/media/[0-9a-f]{32,64}\.(?:png|jpe?g|gif|webp|svg)")
 
 
+_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What is let in and what goes out.
@@ -59,6 +64,7 @@ class Policy:
         picture_headers: What replaces them for pictures, which could hold scripts.
         body_bytes: Most bytes of a request's body.
         frame_bytes: Most bytes of one message from a browser.
+        limits: How many sessions may be open.
     """
 
     origins: frozenset[str]
@@ -68,7 +74,8 @@ class Policy:
     headers: Headers
     picture_headers: Headers
     body_bytes: int = 64 * 1024
-    frame_bytes: int = 4 * 1024 * 1024
+    frame_bytes: int = 1024 * 1024
+    limits: Limits = _LIMITS
 
     def is_open(self, path: str) -> bool:
         """Whether this path is one that the console serves over HTTP."""
@@ -116,13 +123,14 @@ def inline_script_hashes(html: str) -> list[str]:
     ]
 
 
-def build(settings: Settings, pages: Iterable[str], index_html: str) -> Policy:
+def build(settings: Settings, pages: Iterable[str], index_html: str, descriptors: int | None = None) -> Policy:
     """The policy for these settings.
 
     Args:
         settings: The console's settings.
         pages: Paths of the pages besides ``/``, such as ``/sources``.
         index_html: The page that Streamlit's front end starts from; its inline scripts are allowed by their hashes.
+        descriptors: How many files this process may have open; as many as needed by default.
     """
     server = settings.server
     addresses = (server.public_url, *server.allowed_origins)
@@ -166,6 +174,11 @@ def build(settings: Settings, pages: Iterable[str], index_html: str) -> Policy:
         loopback_only=server.mode == "none",
         headers=_encoded({"content-security-policy": content, **common}),
         picture_headers=_encoded({"content-security-policy": picture, **common}),
+        limits=Limits(
+            server.sessions if descriptors is None else sessions_for(descriptors, server.sessions),
+            server.sessions_per_address,
+            tuple(ip_network(one) for one in server.trusted_proxies),
+        ),
     )
 
 

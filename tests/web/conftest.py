@@ -35,3 +35,20 @@ def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """
     with serving(folder, settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """With room for ten sessions, four of them for one client of the proxy that it trusts."""
+    folder = tmp_path_factory.mktemp("small")
+    settings = f"""
+        [server]
+        public_url = "http://127.0.0.1:{{port}}"
+        sessions = 10
+        sessions_per_address = 4
+        trusted_proxies = ["127.0.0.1"]
+        [records]
+        url = "sqlite:///{folder}/records.sqlite3"
+    """
+    with serving(folder, settings) as running:
+        yield running

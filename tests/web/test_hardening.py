@@ -21,6 +21,8 @@ DEFAULTS = {
     "server.scriptHealthCheckEnabled": False,
     "server.baseUrlPath": "",
     "global.developmentMode": False,
+    "global.e2eTest": False,
+    "server.enableWebsocketCompression": False,
 }
 SETTINGS = Settings()
 
@@ -46,6 +48,11 @@ def test_the_shipped_configuration_is_safe():
         ("client.showErrorDetails", "type"),
         ("client.showErrorDetails", True),
         ("server.enableAgentApi", True),
+        ("server.headless", False),
+        ("server.headless", None),
+        ("server.enableWebsocketCompression", True),
+        ("server.runOnSave", True),
+        ("global.e2eTest", True),
         ("server.unsafeMetricsUserAttributes", ["email"]),
         ("server.enableStaticServing", True),
         ("server.trustedUserHeaders", {"X-User": "name"}),
@@ -93,3 +100,15 @@ def test_while_developing_options_are_told_and_only_an_open_door_is_refused():
 @pytest.mark.parametrize("url", ["https://console.example", "http://10.1.2.3:8501", "http://127.0.0.1/console"])
 def test_a_public_address_that_the_server_cannot_guard_is_found(url):
     assert [finding.option for finding in found({}, Settings(server=Server(public_url=url)))] == ["server.public_url"]
+
+
+def test_a_further_address_that_others_reach_needs_a_sign_in_that_is_named():
+    there = Server(allowed_origins=("http://127.0.0.1:8501", "https://console.example"))
+    refused = found({}, Settings(server=there))
+    assert [(finding.option, finding.found) for finding in refused] == [
+        ("server.allowed_origins", "https://console.example")
+    ]
+    assert "behind_sign_in" in refused[0].required
+    developing = Settings(server=there.model_copy(update={"production": False}))
+    assert hardening.refusals(found({}, developing), developing) == refused
+    assert found({}, Settings(server=there.model_copy(update={"behind_sign_in": True}))) == []
