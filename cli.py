@@ -18,6 +18,8 @@ import settings as settings_file
 from collectors import registry, slo_rules, slos
 from collectors.deadline import deadline
 from telemetry import logs
+from telemetry.masks import mask, mask_value
+from telemetry.visible import visible
 from views.sources import SourceReport, load_reports, overall
 
 EXIT = {"ok": 0, "risk": 1, "broken": 2, "unknown": 3}
@@ -25,6 +27,9 @@ EXIT = {"ok": 0, "risk": 1, "broken": 2, "unknown": 3}
 
 MISTAKE = 64
 """Exit code for wrong settings or arguments, as ``EX_USAGE`` of sysexits.h."""
+
+LONGEST = 1000
+"""Characters of one text in what ``doctor`` prints for people."""
 
 _MARKS = {"ok": "✓", "risk": "▲", "broken": "✕", "unknown": "?"}
 
@@ -85,7 +90,7 @@ def _doctor(settings: settings_file.Settings, only: str | None, *, as_json: bool
             reports = load_reports(registry.sources(settings, name)).value
         worst = max(worst, EXIT[overall(reports)])
         if not as_json:
-            print(f"{settings.environments[name].title or name}")
+            print(_plain(settings.environments[name].title or name))
         for report in reports:
             print(_as_json(name, report) if as_json else _as_text(report))
     return worst
@@ -94,18 +99,23 @@ def _doctor(settings: settings_file.Settings, only: str | None, *, as_json: bool
 def _as_text(report: SourceReport) -> str:
     latency = report.health.last_latency if report.health is not None else None
     facts = [
-        report.address,
-        report.version and f"version {report.version}",
+        _plain(report.address),
+        report.version and f"version {_plain(report.version)}",
         f"{latency * 1000:.0f} ms" if latency else "",
     ]
-    lines = [f"  {_MARKS[report.status]} {report.name:<14} {report.summary}"]
+    lines = [f"  {_MARKS[report.status]} {report.name:<14} {_plain(report.summary)}"]
     if any(facts):
         lines.append(f"      {', '.join(fact for fact in facts if fact)}")
     if report.hint:
-        lines.append(f"      → {report.hint}")
+        lines.append(f"      → {_plain(report.hint)}")
     for lack in report.lacks:
-        lines += [f"      ▲ {lack.text}", f"        → {lack.mend}"]
+        lines += [f"      ▲ {_plain(lack.text)}", f"        → {_plain(lack.mend)}"]
     return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Words that may be a source's, so that they can neither drive the terminal nor show a secret."""
+    return visible(mask(text), LONGEST)
 
 
 def _as_json(environment: str, report: SourceReport) -> str:
@@ -115,15 +125,15 @@ def _as_json(environment: str, report: SourceReport) -> str:
             "environment": environment,
             "source": report.name,
             "status": report.status,
-            "summary": report.summary,
-            "address": report.address,
-            "version": report.version,
+            "summary": mask(report.summary),
+            "address": mask(report.address),
+            "version": report.version and mask(report.version),
             "latency_seconds": health.last_latency if health is not None else None,
             "breaker": report.breaker,
-            "lacks": [asdict(lack) for lack in report.lacks],
-            "hint": report.hint,
+            "lacks": mask_value([asdict(lack) for lack in report.lacks]),
+            "hint": mask(report.hint),
         },
-        ensure_ascii=False,
+        # All but ASCII escaped: JSON alone leaves characters as they are that drive a terminal or turn text around.
     )
 
 

@@ -299,7 +299,7 @@ class _Node(BaseNode):
         elif answer.status in _HAS_WORDS:
             try:
                 known = failure(self._source, answer.status, msgspec.json.decode(answer.body))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 known = None
             if known is not None:
                 raise known

@@ -7,6 +7,7 @@ from typing import Any
 
 from collectors.errors import BadAnswer, Overloaded, SourceError
 from collectors.http import HttpSource
+from telemetry.masks import foreign
 
 LONGEST_REASON = 300
 """Characters of the server's own words that are told."""
@@ -56,7 +57,7 @@ def reason(body: object) -> str:
     if not isinstance(body, Mapping):
         return ""
     words = [str(cause["reason"]) for cause in _causes(body.get("error")) if cause.get("reason")]
-    return words[-1][:LONGEST_REASON] if words else ""
+    return foreign(words[-1], LONGEST_REASON) if words else ""
 
 
 def _causes(error: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:

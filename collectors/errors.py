@@ -15,9 +15,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from telemetry.masks import foreign
+
+LONGEST = 4000
+"""Characters of one clause about a failure."""
+
 
 class SourceError(Exception):
-    """A source did not give what was asked for.
+    """A source did not give what was asked for. Secrets in its words are masked.
 
     Attributes:
         source: Which source, as in ``settings.SOURCE_NAMES``.
@@ -43,10 +48,11 @@ class SourceError(Exception):
         trips: bool | None = None,
         resting_until: datetime | None = None,
     ) -> None:
+        # Words of a source may repeat what it was sent: whoever shows, prints or writes this error shows no secret.
         self.source = source
-        self.address = address
-        self.what = what
-        self.hint = hint
+        self.address = foreign(address, LONGEST)
+        self.what = foreign(what, LONGEST)
+        self.hint = foreign(hint, LONGEST)
         self.trips = self.default_trips if trips is None else trips
         self.resting_until = resting_until
         self.conclusive = True

@@ -9,6 +9,7 @@ import psycopg
 
 from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
+from telemetry.masks import foreign
 
 LONGEST_REASON = 300
 """Characters of the server's own words that are told."""
@@ -89,7 +90,7 @@ def reason(error: psycopg.Error) -> str:
     # Behind a failed connection libpq asks whether the server runs; the line before tells what happened.
     lines = [line.strip() for line in told.splitlines() if line.strip() and not line.rstrip().endswith("?")]
     line = lines[-1] if lines else type(error).__name__
-    return line.rpartition("FATAL:")[2].rpartition(" failed: ")[2].strip()[:LONGEST_REASON]
+    return foreign(line.rpartition("FATAL:")[2].rpartition(" failed: ")[2].strip(), LONGEST_REASON)
 
 
 def _told_by_server(words: str) -> bool:

@@ -12,6 +12,7 @@ from redis import exceptions
 
 from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
+from telemetry.masks import foreign
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (exceptions.RedisError, OSError)
 """All that sending a command and reading its answer can raise."""
@@ -100,9 +101,9 @@ def mapped(error: Exception, source: str, address: str) -> SourceError:
 def reason(error: Exception) -> str:
     """The server's own words, or the system's, on one line, cut."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror[:LONGEST_REASON]
+        return foreign(error.strerror, LONGEST_REASON)
     told = " ".join(str(error).split())
     # redis-py writes: Error 111 connecting to 127.0.0.1:6379. Connection refused.
     if told.startswith("Error ") and " connecting to " in told:
         told = told.partition(". ")[2] or told
-    return told.rstrip(".")[:LONGEST_REASON]
+    return foreign(told.rstrip("."), LONGEST_REASON)

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from telemetry.masks import foreign
+
 LONGEST_WORD = 2000
 """Characters that are kept of one argument of a slow command."""
 
@@ -331,4 +333,4 @@ def _replica(one: Mapping[str, str], offset: int | None) -> Replica:
 
 
 def _text(word: Any) -> str:
-    return (word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else str(word))[:LONGEST_WORD]
+    return foreign(word.decode("utf-8", "backslashreplace") if isinstance(word, bytes) else str(word), LONGEST_WORD)

@@ -10,6 +10,7 @@ import pytest
 
 import cli
 from settings import SOURCE_NAMES
+from tests.support.echoing import FORMS, LEAK, Echoing
 from tests.support.little_synaptic import LittleSynaptic
 from tests.support.real_parts import free_port
 
@@ -179,3 +180,23 @@ def test_mistakes_in_objectives_are_64_with_one_sentence_each(write, capsys):
     told = printed.err.splitlines()
     assert told[0] == "my.toml: answers.objective: Input should be less than 1"
     assert any(line.startswith("my.toml: other.kind:") for line in told)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_a_source_repeats_of_its_credentials_is_never_printed(servers, write, capsys, form):
+    echoing = Echoing(servers)
+    try:
+        config = write(echoing.toml("main", form))
+        assert cli.main(["--config", config, "doctor"]) == 2
+        text = capsys.readouterr().out
+        assert cli.main(["--config", config, "doctor", "--json"]) == 2
+        rows = capsys.readouterr().out
+    finally:
+        echoing.close()
+    assert not LEAK.search(text), text
+    assert not LEAK.search(rows), rows
+    assert rows.isascii()
+    assert text.replace("\n", "").isprintable()
+    assert "by a mistake" not in text
+    if form == "deep-200":
+        assert "nested too deep" in text

@@ -18,18 +18,11 @@ names. Three destinations, three functions:
 """
 
 import re
-import unicodedata
+
+from telemetry.visible import visible
 
 LIMIT = 300
 """How many characters of one foreign text are shown unless the caller says otherwise."""
-
-_ROOM_FOR_WORDS = 80
-_MARKS_IN_A_ROW = 4
-"""More combining marks than any language needs on one letter; further ones climb over the neighbouring lines."""
-
-# Characters that Unicode counts as letters or marks and that nevertheless show nothing.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u3164\uffa0\u2800")
-_SELECTORS = re.compile("[\ufe00-\ufe0e\U000e0100-\U000e01ef]")
 
 
 def clean(text: object, limit: int = LIMIT, *, lines: bool = False) -> str:
@@ -37,6 +30,7 @@ def clean(text: object, limit: int = LIMIT, *, lines: bool = False) -> str:
 
     Control characters become their pictures (the escape of an ANSI sequence shows as ``␛``), characters that
     reorder or hide text show as ``<U+202E>``, odd spaces become plain ones, broken surrogates show their number.
+    Secrets of the settings show as ``***``, whichever way they came into the text.
 
     Args:
         text: The text; bytes are read as UTF-8, anything else is turned into text first.
@@ -46,53 +40,7 @@ def clean(text: object, limit: int = LIMIT, *, lines: bool = False) -> str:
     >>> clean("\x1b[31mred\x1b[0m a\u202eb line\nline")
     '␛[31mred␛[0m a<U+202E>b line␊line'
     """
-    # Cut first: a text of megabytes then costs no more than a text of the limit.
-    return _visible(_cut(_text(text), limit), lines=lines)
-
-
-def _text(text: object) -> str:
-    if isinstance(text, str):
-        return text
-    if isinstance(text, bytes | bytearray):
-        return bytes(text).decode("utf-8", "backslashreplace")
-    return str(text)
-
-
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    head = max(1, limit * 2 // 3)
-    tail = max(1, limit - head)
-    left_out = len(text) - head - tail
-    # On a label there is room for the number alone.
-    words = f" …[{left_out:,} more characters]… " if limit >= _ROOM_FOR_WORDS else f"…[+{left_out:,}]…"
-    return f"{text[:head]}{words}{text[-tail:]}"
-
-
-def _visible(text: str, *, lines: bool) -> str:
-    # One quick look suffices for nearly every text: printable ASCII has nothing to hide.
-    if text.isascii() and text.isprintable():
-        return text
-    shown: list[str] = []
-    marks = 0
-    for character in text:
-        category = unicodedata.category(character)
-        marks = marks + 1 if category in {"Mn", "Me"} else 0
-        if lines and character in "\n\t":
-            shown.append(character)
-        elif character < " ":
-            shown.append(chr(0x2400 + ord(character)))
-        elif character == "\x7f":
-            shown.append("␡")
-        elif category == "Zs":
-            shown.append(" ")
-        elif category[0] == "C" or category in {"Zl", "Zp"} or character in _BLANK or _SELECTORS.match(character):
-            shown.append(f"<U+{ord(character):04X}>")
-        elif marks > _MARKS_IN_A_ROW:
-            continue
-        else:
-            shown.append(character)
-    return "".join(shown)
+    return visible(text, limit, lines=lines)
 
 
 _MARK = re.compile(r"(?P<www>www)\.|--|[!-/:-@\[-`{-~]", re.IGNORECASE)

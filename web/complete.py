@@ -16,6 +16,7 @@ from starlette.routing import Route
 import access
 from settings import Settings
 from telemetry import metrics
+from telemetry.masks import mask_known
 from web.policy import COMPLETE_LOGS
 
 AT_ONCE = 4
@@ -45,6 +46,7 @@ def route(settings: Settings, complete: Complete) -> Route:
             return JSONResponse([], headers=_NO_STORE)
         async with free:
             found = await asyncio.to_thread(complete, viewer, dict(request.query_params))
-        return JSONResponse(list(found), headers=_NO_STORE)
+        offered = [{key: mask_known(one) if isinstance(one, str) else one for key, one in row.items()} for row in found]
+        return JSONResponse(offered, headers=_NO_STORE)
 
     return Route(COMPLETE_LOGS, answer, methods=["GET"])

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 import access
 from settings import Settings
 from telemetry import logs, metrics
+from telemetry.masks import mask_known
 from web.policy import EXPORT_LOGS
 
 log = logs.get_logger(__name__)
@@ -132,7 +133,8 @@ class _Sending(StreamingResponse):
             chunk = await asyncio.shield(self._step)
             if chunk is None:
                 return
-            yield chunk
+            # A chunk is made of whole lines, so no secret is in two of them.
+            yield mask_known(chunk.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     async def _finish(self) -> None:
         try:

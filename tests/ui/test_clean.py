@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from analysis import cells
 from analysis.cells import csv_cell
+from telemetry import masks
 from ui import clean
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=400)
@@ -82,3 +83,14 @@ def test_no_cell_is_a_formula(cell: str) -> None:
 @pytest.mark.parametrize("cell", [-1, -2.5, 0, True, None, "plain", "a=b", ""])
 def test_numbers_and_plain_texts_stay_what_they_are(cell: object) -> None:
     assert csv_cell(cell) == cell
+
+
+def test_a_secret_of_the_settings_is_hidden_also_where_a_long_text_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks, "_forms", set())
+    monkeypatch.setattr(masks, "_known", ())
+    monkeypatch.setattr(masks, "_pattern", None)
+    masks.register_secret("hunter2-of-the-database")
+    masks.register_secret("synaptic")  # a plain word says nothing on a page
+    assert clean.clean("synaptic said hunter2-of-the-database") == "synaptic said ***"
+    assert "hunter2" not in clean.clean("x" * 190 + "hunter2-of-the-database" + "y" * 500, 300)
+    assert "database" not in clean.clean("x" * 500 + "hunter2-of-the-database" + "y" * 90, 300)

@@ -94,6 +94,10 @@ def test_a_longer_secret_is_masked_whole_where_a_shorter_one_is_a_part_of_it():
         ("Cookie: session=abc; other=def", "Cookie: ***"),
         ("/path?user=joe&password=hidden&x=1", "/path?user=joe&password=***&x=1"),
         ("/path?access_token=hidden", "/path?access_token=***"),
+        ("connect to host=h password=hidden dbname=x", "connect to host=h password=*** dbname=x"),
+        ('{"api_key": "hidden-key"}', '{"api_key": "***"}'),
+        ("refused eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl here", "refused *** here"),
+        ("Unexpected token: } and a secret: {", "Unexpected token: } and a secret: {"),
         ("time 12:30 http://host:9090/a@b", "time 12:30 http://host:9090/a@b"),
     ],
 )
