@@ -46,20 +46,73 @@ def quantile_name(quantile: float) -> str:
     return f"p{quantile * 100:g}"
 
 
-def by_bound(frame: pd.DataFrame, bounds: Sequence[str]) -> pd.DataFrame:
+def by_bound(frame: pd.DataFrame, bounds: Sequence[float | str]) -> pd.DataFrame:
     """A histogram with its bounds as numbers, ascending; columns of the same bound written in two ways are added.
+
+    Bounds may come and go within a window, with a release that counts in other buckets. One that is not there at a
+    moment gets what the bounds around it imply, requests being spread evenly within a bucket; so quantiles are those
+    of the buckets that were there. Above the last finite bound of its moment it is NaN: nothing is known there.
 
     Args:
         frame: One column a series, in the order of ``bounds``.
-        bounds: The ``le`` label of each column.
+        bounds: The ``le`` label of each column; columns whose bound is no number are left out.
     """
     numbers = np.array([float(bound) for bound in bounds])
-    order = np.unique(numbers)
+    order = np.unique(numbers[~np.isnan(numbers)])
     values = frame.to_numpy(np.float64, copy=False)
-    columns = {float(bound): _total(values[:, numbers == bound]) for bound in order}
-    found = pd.DataFrame(columns, index=frame.index)
+    found = np.column_stack([_total(values[:, numbers == bound]) for bound in order] or [np.empty((len(frame), 0))])
+    missing = np.isnan(found)
     # Buckets are scraped one after the other; one that seems to hold less than a smaller one holds as much.
-    return pd.DataFrame(np.maximum.accumulate(found.to_numpy(), axis=1), index=found.index, columns=found.columns)
+    found = np.where(missing, np.nan, np.fmax.accumulate(found, axis=1) if len(order) else found)
+    for pattern in np.unique(missing, axis=0) if missing.any() else ():
+        if pattern.any() and not pattern.all():
+            rows = (missing == pattern).all(axis=1)
+            found[rows] = _interpolated(found[rows], order, ~pattern)
+    return pd.DataFrame(found, index=frame.index, columns=order)
+
+
+def _interpolated(counts: Floats, bounds: Floats, there: npt.NDArray[np.bool_]) -> Floats:
+    """Counts at all bounds, from those at the bounds that are there; NaN above the last finite one of them."""
+    finite = np.flatnonzero(there & np.isfinite(bounds))
+    if not len(finite):
+        return counts
+    # Below the lowest bound the requests are spread from zero on.
+    places = np.concatenate([[min(0.0, float(bounds[finite[0]]))], bounds[finite]])
+    known = np.column_stack([np.zeros(len(counts)), counts[:, finite]])
+    found = counts.copy()
+    for column in np.flatnonzero(~there & (bounds < bounds[finite[-1]])):
+        after = int(np.searchsorted(places, bounds[column]))
+        if after == 0:
+            found[:, column] = 0.0
+            continue
+        share = (bounds[column] - places[after - 1]) / (places[after] - places[after - 1])
+        found[:, column] = known[:, after - 1] + share * (known[:, after] - known[:, after - 1])
+    return found
+
+
+def filled(histogram: pd.DataFrame) -> pd.DataFrame:
+    """A histogram of :func:`by_bound` to be summed or drawn: above the last bound of a moment nothing is added."""
+    values = histogram.to_numpy(np.float64, copy=False)
+    if not values.size:
+        return histogram
+    return pd.DataFrame(np.fmax.accumulate(values, axis=1), index=histogram.index, columns=histogram.columns)
+
+
+def changed_bounds(frame: pd.DataFrame, bounds: Sequence[float | str]) -> list[float]:
+    """The finite bounds that are there at some moments at which something was counted, and not at others.
+
+    Args:
+        frame: As for :func:`by_bound`.
+        bounds: As for :func:`by_bound`.
+    """
+    numbers = np.array([float(bound) for bound in bounds])
+    there = np.isfinite(frame.to_numpy(np.float64, copy=False))
+    counted = there.any(axis=1)
+    return [
+        float(bound)
+        for bound in np.unique(numbers[np.isfinite(numbers)])
+        if not there[:, numbers == bound].any(axis=1)[counted].all()
+    ]
 
 
 def _total(values: Floats) -> Floats:
@@ -72,10 +125,10 @@ def quantile(counts: Floats, bounds: Floats, share: float) -> Floats:
     """The quantile of each row of a cumulative histogram, as Prometheus' ``histogram_quantile`` has it.
 
     Within a bucket the requests are taken to be spread evenly. In the last, infinite bucket the answer is the last
-    finite bound; :func:`beyond` tells where.
+    finite bound that the row knows; :func:`beyond` tells where.
 
     Args:
-        counts: Shape (rows, bounds), cumulative.
+        counts: Shape (rows, bounds), cumulative; NaN where a row does not know a bound, as :func:`by_bound` has it.
         bounds: Ascending, the last one infinite.
         share: Between 0 and 1.
 
@@ -84,7 +137,8 @@ def quantile(counts: Floats, bounds: Floats, share: float) -> Floats:
     """
     total = counts[:, -1]
     rank = share * total
-    place = np.argmax(counts >= rank[:, None], axis=1)
+    with np.errstate(invalid="ignore"):
+        place = np.argmax(counts >= rank[:, None], axis=1)
     rows = np.arange(len(counts))
     upper = bounds[place]
     below = place > 0
@@ -94,8 +148,15 @@ def quantile(counts: Floats, bounds: Floats, share: float) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         found = lower + (upper - lower) * (rank - before) / inside
     found = np.where((place == 0) & (bounds[0] <= 0), bounds[0], found)
-    found = np.where(np.isinf(upper), bounds[-2] if len(bounds) > 1 else np.nan, found)
+    found = np.where(np.isinf(upper), _last_bound(counts, bounds), found)
     return np.where(total > 0, found, np.nan)
+
+
+def _last_bound(counts: Floats, bounds: Floats) -> Floats:
+    """The last finite bound that each row knows, shape (rows,); NaN where there is none."""
+    known = np.isfinite(counts) & np.isfinite(bounds)
+    last = len(bounds) - 1 - np.argmax(known[:, ::-1], axis=1)
+    return np.where(known.any(axis=1), bounds[last], np.nan)
 
 
 def beyond(counts: Floats, share: float) -> npt.NDArray[np.bool_]:
@@ -103,7 +164,8 @@ def beyond(counts: Floats, share: float) -> npt.NDArray[np.bool_]:
     if counts.shape[1] < 2:
         return np.zeros(len(counts), dtype=bool)
     with np.errstate(invalid="ignore"):
-        found: npt.NDArray[np.bool_] = (counts[:, -1] > 0) & (counts[:, -2] < share * counts[:, -1])
+        within_ = np.fmax.accumulate(counts[:, :-1], axis=1)[:, -1]
+        found: npt.NDArray[np.bool_] = (counts[:, -1] > 0) & (within_ < share * counts[:, -1])
     return found
 
 

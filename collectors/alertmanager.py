@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -10,11 +10,16 @@ from collectors.cache import AnswerCache, Kept
 from collectors.http import HttpSource
 from settings import Alertmanager as AlertmanagerSettings
 
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+"""What stands for an instant that is not given; Go writes its zero time so."""
+
+OLDEST = datetime(1971, 1, 1, tzinfo=UTC)
+
 
 class AlertStatus(msgspec.Struct, rename="camel"):
     """Whether an alert is told to anybody: ``active``, ``suppressed`` or ``unprocessed``, and why not."""
 
-    state: str
+    state: str = "unprocessed"
     silenced_by: list[str] = []
     inhibited_by: list[str] = []
 
@@ -22,17 +27,17 @@ class AlertStatus(msgspec.Struct, rename="camel"):
 class Receiver(msgspec.Struct):
     """Who is told."""
 
-    name: str
+    name: str = ""
 
 
 class FiringAlert(msgspec.Struct, rename="camel"):
-    """One alert as Alertmanager holds it (``GET /api/v2/alerts``)."""
+    """One alert as Alertmanager holds it (``GET /api/v2/alerts``); one whose start cannot be read began just now."""
 
-    fingerprint: str
-    labels: dict[str, str]
-    starts_at: datetime
-    ends_at: datetime
-    status: AlertStatus
+    fingerprint: str = ""
+    labels: dict[str, str] = {}
+    starts_at: datetime = UNKNOWN
+    ends_at: datetime = UNKNOWN
+    status: AlertStatus = msgspec.field(default_factory=AlertStatus)
     annotations: dict[str, str] = {}
     receivers: list[Receiver] = []
     generator_url: str = msgspec.field(name="generatorURL", default="")
@@ -79,10 +84,9 @@ class Alertmanager:
         """
 
         def load() -> list[FiringAlert]:
-            read = self.source.json(list[FiringAlert])
-            return sorted(
-                self.source.ask("GET", "/api/v2/alerts", read), key=lambda alert: alert.starts_at, reverse=True
-            )
+            alerts, _ = self.source.ask("GET", "/api/v2/alerts", self.source.lenient(list[FiringAlert]))
+            now = datetime.now(UTC)
+            return sorted((_dated(alert, now) for alert in alerts), key=lambda alert: alert.starts_at, reverse=True)
 
         return self._cache.get((self.environment, "alertmanager", "alerts"), None, load)
 
@@ -92,8 +96,15 @@ class Alertmanager:
         Raises:
             SourceError: No usable answer.
         """
-        return self.source.ask("GET", "/api/v2/status", self.source.json(Status))
+        status, _ = self.source.ask("GET", "/api/v2/status", self.source.lenient(Status))
+        return status  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close all connections."""
         self.source.close()
+
+
+def _dated(alert: FiringAlert, now: datetime) -> FiringAlert:
+    """The alert with an aware start that every zone can show."""
+    start = alert.starts_at if alert.starts_at.tzinfo is not None else alert.starts_at.replace(tzinfo=UTC)
+    return msgspec.structs.replace(alert, starts_at=start if start > OLDEST else now)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from collectors import lenient
 from collectors.deadline import Allowance, allowance
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from collectors.guard import Guard
@@ -147,16 +148,32 @@ class HttpSource:
         def read(answer: HttpAnswer) -> T:
             try:
                 return decoder.decode(answer.body)
-            except msgspec.ValidationError as error:
-                raise self.bad_answer(f"answered in an unexpected form: {error}", hint=ANOTHER_SERVICE) from None
-            except RecursionError:
-                what = "answered with JSON that is nested too deep"
-                raise self.bad_answer(what, hint=ANOTHER_SERVICE) from None
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                what = f"answered with something that is not JSON ({error})"
-                raise self.bad_answer(what, hint=_looks_like(answer.body)) from None
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise self._not_decoded(answer, error) from None
 
         return read
+
+    def lenient(self, shape: Any) -> Callable[[HttpAnswer], tuple[Any, tuple[str, ...]]]:
+        """A reader like :meth:`json` that odd values do not spoil; beside the answer it gives remarks about them."""
+        decoder = msgspec.json.Decoder(shape, strict=False)
+
+        def read(answer: HttpAnswer) -> tuple[Any, tuple[str, ...]]:
+            try:
+                return decoder.decode(answer.body), ()
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass  # one odd value, and all of it is read again with care
+            try:
+                return lenient.decoded(answer.body, shape)
+            except msgspec.DecodeError as error:
+                raise self._not_decoded(answer, error) from None
+
+        return read
+
+    def _not_decoded(self, answer: HttpAnswer, error: Exception) -> BadAnswer:
+        if isinstance(error, msgspec.ValidationError):
+            return self.bad_answer(f"answered in an unexpected form: {error}", hint=ANOTHER_SERVICE)
+        what = f"answered with something that is not JSON ({str(error)[:200]})"
+        return self.bad_answer(what, hint=_looks_like(answer.body))
 
     def bad_answer(self, what: str, *, hint: str = "", trips: bool = True) -> BadAnswer:
         """A :class:`BadAnswer` of this source."""
@@ -220,19 +237,29 @@ class HttpSource:
     async def _unpacked(self, response: httpx.Response) -> AsyncIterator[bytes]:
         """The body in parts, of which none is much larger than an answer may be, however well it was packed."""
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding == "identity":
+        if encoding in ("", "identity"):
             async for part in response.aiter_raw():
                 yield part
             return
-        if encoding != "gzip":
+        if encoding not in ("gzip", "x-gzip"):
             raise self.bad_answer(f"answered in an encoding that nobody asked for ({encoding})", hint=PROXY_BETWEEN)
-        unpacker = zlib.decompressobj(wbits=31)
+        unpacker, empty = zlib.decompressobj(wbits=31), True
         try:
             async for part in response.aiter_raw():
-                yield unpacker.decompress(part, self.endpoint.max_bytes + 1)
+                rest = part
+                while rest:
+                    if unpacker.eof:
+                        # A body may be several packed ones after each other; zeros after the last one are padding.
+                        rest = rest.lstrip(b"\0")
+                        if not rest:
+                            break
+                        unpacker = zlib.decompressobj(wbits=31)
+                    empty = False
+                    yield unpacker.decompress(rest, self.endpoint.max_bytes + 1)
+                    rest = unpacker.unused_data
         except zlib.error:
             raise self.bad_answer("sent an answer that cannot be unpacked", hint=PROXY_BETWEEN) from None
-        if not unpacker.eof:
+        if not unpacker.eof and not empty:
             raise self.bad_answer("sent an answer that ends in the middle", hint=PROXY_BETWEEN)
 
     def _connected(self) -> httpx.AsyncClient:

@@ -11,19 +11,23 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 import numpy as np
 import pandas as pd
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import MetricValueConversionError, PrometheusApiClientException
 
+from collectors import lenient
 from collectors.cache import AnswerCache, Kept
-from collectors.errors import SourceError
+from collectors.errors import BadAnswer, Denied, SourceError
+from collectors.guard import Guard
 from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
 from collectors.prometheus_chunks import ChunkStore
+from collectors.prometheus_failures import QUERY_HINT, not_offered, reason, refusal
+from collectors.prometheus_forms import Form, Samples, distinct
 from collectors.prometheus_native import expanded
 from collectors.prometheus_wire import (
     Alert,
@@ -42,8 +46,8 @@ from collectors.prometheus_wire import (
     VectorData,
     grid,
 )
-from collectors.promql import duration, quote, render
-from collectors.signals import Metric, Signal
+from collectors.promql import duration, one_of, quote, render
+from collectors.signals import Metric, Signal, catalogue
 from collectors.span import STEPS, Span
 from settings import Limits
 from settings import Prometheus as PrometheusSettings
@@ -87,6 +91,7 @@ class Prometheus:
         self.source = HttpSource(environment, "prometheus", settings)
         self._cache = cache
         self._chunks = ChunkStore(limits.cache_bytes // 4)
+        self._guards: dict[str, Guard] = {}
         self._session = _Session(self.source)
         self._client = PrometheusConnect(settings.url, session=self._session, method="POST")
 
@@ -138,10 +143,15 @@ class Prometheus:
         view = self._view("instant", signal, rate, tuple(by), _frozen(filters), quantile)
 
         def load() -> Vector:
-            names, native, absent = self._resolve(signal)
+            forms, absent = self._resolve(signal)
             if absent:
                 return Vector((), absent=absent)
-            return self.query(self._render(signal, names, native, rate, by, filters or {}, quantile), at)
+            found = Vector(())
+            for form in forms:
+                found = self.query(self._render(signal, form, rate, by, filters or {}, quantile), at)
+                if found.samples:
+                    break
+            return found
 
         return self._cache.get(view, at, load)
 
@@ -153,7 +163,7 @@ class Prometheus:
         """
         answer = self._call("instant", lambda: self._client.custom_query(query, {"time": f"{at.timestamp():.3f}"}))
         data: VectorData = answer.data
-        samples = tuple(Sample(one.metric, one.value[1]) for one in data.result)
+        samples = tuple(Sample(one.metric, one.value[1]) for one in data.result if one.value is not None)
         return Vector(samples, query, answer.warnings)
 
     def names(self) -> frozenset[str]:
@@ -195,8 +205,7 @@ class Prometheus:
         """
 
         def load() -> list[Target]:
-            data: TargetsData = self._call("targets", lambda: self._client.get_targets(state="active")).data
-            return data.active_targets
+            return self._part("/api/v1/targets", TargetsData, {"state": "active"}).active_targets
 
         return self._cache.get((self.environment, "prometheus", "targets"), None, load)
 
@@ -207,7 +216,7 @@ class Prometheus:
             SourceError: No usable answer, and none young enough is kept.
         """
         return self._cache.get(
-            (self.environment, "prometheus", "alerts"), None, lambda: self._get("/api/v1/alerts", AlertsData).alerts
+            (self.environment, "prometheus", "alerts"), None, lambda: self._part("/api/v1/alerts", AlertsData).alerts
         )
 
     def rules(self) -> Kept[list[RuleGroup]]:
@@ -217,7 +226,7 @@ class Prometheus:
             SourceError: No usable answer, and none young enough is kept.
         """
         return self._cache.get(
-            (self.environment, "prometheus", "rules"), None, lambda: self._get("/api/v1/rules", RulesData).groups
+            (self.environment, "prometheus", "rules"), None, lambda: self._part("/api/v1/rules", RulesData).groups
         )
 
     def version(self) -> str:
@@ -226,7 +235,12 @@ class Prometheus:
         Raises:
             SourceError: No usable answer.
         """
-        return self._get("/api/v1/status/buildinfo", BuildInfo, accept=(404,)).version
+        try:
+            return self._part("/api/v1/status/buildinfo", BuildInfo).version
+        except BadAnswer as error:
+            if error.trips:
+                raise
+            return ""
 
     def close(self) -> None:
         """Close all connections."""
@@ -273,16 +287,42 @@ class Prometheus:
         quantile: float | None,
         limit: int,
     ) -> Range:
-        names, native, absent = self._resolve(signal)
+        forms, absent = self._resolve(signal)
         if absent:
             return Range(pd.DataFrame(index=grid(span)), (), absent=absent)
         rate = self.rate(span.step, self.spacing(span))
-        query = self._render(signal, names, native, rate, by, filters, quantile)
+        asked = partial(self._load_form, signal, span, rate, by, filters, quantile, limit)
+        found = asked(forms[0])
+        # Bounds of classic buckets are labels; a native histogram has none that a filter or a split could name.
+        if len(forms) > 1 and "le" not in (*by, *filters) and bool(np.isnan(found.values).all(axis=1).any()):
+            found = found.filled(asked(forms[1]))
+        order = _largest_first(found.values)[:limit] if by else _largest_first(found.values)
+        return Range(
+            pd.DataFrame(found.values[:, order], index=grid(span)),
+            tuple(dict(found.keys[i]) for i in order),
+            found.query,
+            tuple(dict.fromkeys(found.warnings))[:MOST_WARNINGS],
+            total=found.total or (len(found.keys) if len(found.keys) > len(order) else None),
+        )
+
+    def _load_form(
+        self,
+        signal: Signal,
+        span: Span,
+        rate: float,
+        by: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        quantile: float | None,
+        limit: int,
+        form: Form,
+    ) -> Samples:
+        """The samples of a signal over a span, from metrics of one form."""
+        query = self._render(signal, form, rate, by, filters, quantile)
         total = None
         if by:
             kept, total = self._largest(signal, query, span, by, limit)
             if kept is not None:
-                query = self._render(signal, names, native, rate, by, {**filters, **kept}, quantile)
+                query = self._render(signal, form, rate, by, {**filters, **kept}, quantile)
         warnings: list[str] = []
 
         def fetch(first: int, last: int, step: int) -> tuple[Sequence[MatrixSeries], bool]:
@@ -294,17 +334,13 @@ class Prometheus:
             )
             warnings.extend(answer.warnings)
             data: MatrixData = answer.data
-            return expanded(data.result), not answer.warnings
+            series, doubled = distinct(expanded(data.result))
+            if doubled:
+                warnings.append(f"{doubled} series came twice; the first sample of each moment counts")
+            return series, answer.whole
 
         values, keys = self._chunks.samples(query, span, fetch)
-        order = _largest_first(values)[:limit] if by else _largest_first(values)
-        return Range(
-            pd.DataFrame(values[:, order], index=grid(span)),
-            tuple(dict(keys[i]) for i in order),
-            query,
-            tuple(dict.fromkeys(warnings)),
-            total=total or (len(keys) if len(keys) > len(order) else None),
-        )
+        return Samples(values, tuple(keys), query, tuple(warnings), total)
 
     def _largest(
         self, signal: Signal, query: str, span: Span, by: Sequence[str], limit: int
@@ -331,8 +367,7 @@ class Prometheus:
     def _render(
         self,
         signal: Signal,
-        names: Mapping[str, Sequence[str]],
-        native: frozenset[str],
+        form: Form,
         rate: float,
         by: Sequence[str],
         filters: Mapping[str, Sequence[str]],
@@ -340,40 +375,48 @@ class Prometheus:
     ) -> str:
         return render(
             signal,
-            names,
+            form.names,
             job=self.settings.job,
             replica=self.settings.replica_label,
             rate=rate,
             by=by,
             filters=filters,
             quantile=quantile,
-            native=native,
+            native=form.native,
         )
 
-    def _resolve(self, signal: Signal) -> tuple[dict[str, list[str]], frozenset[str], tuple[str, ...]]:
-        """For each slot the names that exist, the slots that are native histograms, the candidates of those without.
+    def _resolve(self, signal: Signal) -> tuple[list[Form], tuple[str, ...]]:
+        """The forms in which the server has the signal's metrics, and the candidates of slots that it lacks.
 
         A histogram that the server has in both forms is asked in the classic one: each request is in both of them.
+        But a server remembers names for as long as it keeps samples, so the classic one may have ended long ago:
+        the native form is there for what the first one has no sample of.
         """
         existing = self.names()
-        names = {
-            slot: [name for name in metric.names if name + metric.suffix in existing]
+        classic = {
+            slot: tuple(name for name in metric.names if name + metric.suffix in existing)
             for slot, metric in signal.metrics.items()
         }
         natives = {
-            slot: [name for name in metric.names if _native(metric, name, existing)]
+            slot: tuple(name for name in metric.names if _native(metric, name, existing))
             for slot, metric in signal.metrics.items()
-            if not names[slot]
         }
-        names |= {slot: found for slot, found in natives.items() if found}
-        native = frozenset(slot for slot, found in natives.items() if found)
         absent = tuple(
-            name + signal.metrics[slot].suffix
-            for slot, found in names.items()
-            if not found
-            for name in signal.metrics[slot].names[:1]
+            metric.names[0] + metric.suffix
+            for slot, metric in signal.metrics.items()
+            if not classic[slot] and not natives[slot]
         )
-        return names, native, absent
+        forms = [
+            Form(
+                {slot: classic[slot] or natives[slot] for slot in signal.metrics},
+                frozenset(slot for slot in signal.metrics if not classic[slot]),
+            ),
+            Form(
+                {slot: natives[slot] or classic[slot] for slot in signal.metrics},
+                frozenset(slot for slot in signal.metrics if natives[slot]),
+            ),
+        ]
+        return forms[:1] if forms[0] == forms[1] else forms, absent
 
     def _view(self, kind: str, signal: Signal, span: Any, *rest: Any) -> tuple[Any, ...]:
         """The part of a cache key that does not move with the clock."""
@@ -381,12 +424,45 @@ class Prometheus:
         return (self.environment, "prometheus", kind, signal.key, length, *rest)
 
     def _get_names(self) -> list[str]:
-        return self._get("/api/v1/label/__name__/values", list[str])
+        path = "/api/v1/label/__name__/values"
+        try:
+            found: list[str] = self._get(path, list[str], only=path).data
+            return found
+        except (BadAnswer, Denied) as error:
+            if error.trips:
+                raise
+        # The server does not tell its names, so it is asked which of ours it has now.
+        candidates = {
+            name + suffix
+            for signal in catalogue().values()
+            for metric in signal.metrics.values()
+            for name in metric.names
+            for suffix in {"", metric.suffix}
+        }
+        counted = self.query(f"count by (__name__) ({{__name__=~{one_of(sorted(candidates))}}})", datetime.now(UTC))
+        return [sample.labels["__name__"] for sample in counted.samples if "__name__" in sample.labels]
 
-    def _get(self, path: str, shape: type[T], accept: tuple[int, ...] = ()) -> T:
-        """Data of an endpoint that the official client has no method for."""
-        answer = self.source.ask("GET", path, self._session.reader(shape), accept=(*accept, *QUERY_ERRORS))
-        return answer.data  # type: ignore[no-any-return]
+    def _part(self, path: str, shape: type[T], params: Mapping[str, str] | None = None) -> T:
+        """Data of an endpoint that a server may lack, or refuse to show, while it answers queries.
+
+        It has a breaker of its own, so that its failures never rest the queries.
+        """
+        guard = self._guards.setdefault(path, Guard(self.environment, f"prometheus{path}"))
+        return self._get(path, shape, params, only=path, guard=guard).data  # type: ignore[no-any-return]
+
+    def _get(
+        self,
+        path: str,
+        shape: Any,
+        params: Mapping[str, str] | None = None,
+        *,
+        only: str = "",
+        guard: Guard | None = None,
+    ) -> _Answer:
+        """The answer of an endpoint that the official client has no method for."""
+        read = self._session.reader(shape, only)
+        answer: _Answer = self.source.ask("GET", path, read, params=params, accept=ERRORS, guard=guard)
+        return answer
 
     def _call(self, kind: str, call: Any) -> _Answer:
         """Run a method of the official client and return what our session decoded for it."""
@@ -410,16 +486,28 @@ def map_client_error(source: HttpSource, error: Exception) -> SourceError:
     return source.bad_answer(f"gave an answer that its client cannot use ({error})", hint=ANOTHER_SERVICE)
 
 
-QUERY_ERRORS = (400, 422)
-"""Statuses with which Prometheus answers a query that it cannot run; the body says why."""
+ERRORS = tuple(range(400, 600))
+"""Statuses whose body says what is at fault: :mod:`collectors.prometheus_failures` reads it."""
 
-_SHAPES: dict[str, Any] = {"range": MatrixData, "instant": VectorData, "targets": TargetsData}
+MOST_WARNINGS = 10
+"""Remarks of the server about one question that are told."""
+
+_SHAPES: dict[str, Any] = {"range": MatrixData, "instant": VectorData}
 
 
 @dataclass(frozen=True)
 class _Answer:
+    """What was answered.
+
+    Attributes:
+        data: The decoded data; the empty one of its shape where there was none.
+        warnings: What the server remarked, and what of its answer was odd.
+        whole: Whether nothing is missing, so that it may be kept for good.
+    """
+
     data: Any
     warnings: tuple[str, ...]
+    whole: bool = True
 
 
 class _Session:
@@ -436,7 +524,7 @@ class _Session:
     def __init__(self, source: HttpSource) -> None:
         self._source = source
         self._local = threading.local()
-        self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+        self._readers: dict[Any, Any] = {}
 
     def mount(self, prefix: str, adapter: object) -> None:
         """Connections are ours; there is nothing to mount."""
@@ -457,26 +545,45 @@ class _Session:
         read = self.reader(self._local.shape)
         # A query may be longer than a URL can be, so it travels in the body.
         sent = {"form": asked} if method == "POST" else {"params": asked}
-        self._local.answer = self._source.ask(method, path, read, accept=QUERY_ERRORS, **sent)  # type: ignore[arg-type]
+        self._local.answer = self._source.ask(method, path, read, accept=ERRORS, **sent)  # type: ignore[arg-type]
         return _Response(self._local.answer)
 
-    def reader(self, shape: Any) -> Any:
-        """A reader of the query API's envelope around ``shape``."""
-        if shape not in self._decoders:
-            self._decoders[shape] = msgspec.json.Decoder(Envelope[shape], strict=False)
-        decode = self._source.json(self._decoders[shape])
+    def reader(self, shape: Any, only: str = "") -> Any:
+        """A reader of the query API's envelope around ``shape``.
+
+        Args:
+            shape: What the envelope holds.
+            only: Path of an endpoint that the server may lack, or refuse, without being down.
+        """
+        if shape not in self._readers:
+            self._readers[shape] = self._source.lenient(Envelope[shape])
+        decode = self._readers[shape]
 
         def read(answer: HttpAnswer) -> _Answer:
-            envelope = decode(answer)
-            if envelope.status != "success" or envelope.data is None:
+            if answer.status >= 300:
+                error = not_offered(self._source, answer, only) if only else None
+                error = error or refusal(self._source, answer)
+                if error is not None:
+                    raise error
+                self._source.refuse_bad_status(answer)
+            envelope, odd = decode(answer)
+            if envelope.status != "success":
                 raise self._source.bad_answer(
-                    f"could not run the query: {envelope.error or envelope.status}",
-                    hint="The query is behind the info button; the rest of the page is not affected.",
+                    f"could not run the query: {reason(envelope.error) or envelope.status}",
+                    hint=QUERY_HINT,
                     trips=False,
                 )
-            return _Answer(envelope.data, tuple(envelope.warnings))
+            data = envelope.data if envelope.data is not None else lenient.empty(shape)
+            missing = (PARTIAL,) if envelope.isPartial else ()
+            # Remarks about the query itself (of PromQL's functions) say nothing about whether all data is there.
+            whole = not missing and not odd and all(text.startswith("PromQL ") for text in envelope.warnings)
+            remarks = (*missing, *envelope.warnings, *envelope.infos, *odd)
+            return _Answer(data, tuple(reason(text) for text in remarks[:MOST_WARNINGS]), whole)
 
         return read
+
+
+PARTIAL = "a part of the storage did not answer, so sums may be too low (isPartial)"
 
 
 class _Response:

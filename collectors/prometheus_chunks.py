@@ -1,9 +1,11 @@
 """Past samples are kept in chunks, so that opening a window again asks only for its newest slice.
 
 A chunk is ``CHUNK_POINTS`` points of one query at one step, aligned to the epoch. Once its last point
-is older than ``SETTLED`` it cannot change any more (late scrapes and rule evaluations are in) and it
-is kept; younger ones are asked for again. A window that needs several missing chunks asks for them
-in one range query.
+is older than ``SETTLED`` late scrapes and rule evaluations are in, and it is kept; younger ones are asked for again.
+A window that needs several missing chunks asks for them in one range query.
+
+Samples may arrive much later (remote write that hung, a store whose blocks come by the hour). So a chunk with a hole
+is asked for again: at once when it is young, then after ever longer times. Where nothing is missing nothing is asked.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,12 @@ CHUNK_POINTS = 24
 SETTLED = 120.0
 """Seconds after which a point is taken as final: eight scrapes at Prometheus' usual 15 s."""
 
+YOUNG = 6 * 3600.0
+"""Seconds of age up to which late samples are likely: what Prometheus' write-ahead log can send again, and more."""
+
+FIRST_REST, LONGEST_REST = 30.0, 3600.0
+"""Seconds between two questions for a young hole, doubled each time."""
+
 SeriesKey = tuple[tuple[str, str], ...]
 Fetch = Callable[[int, int, int], tuple[Sequence[MatrixSeries], bool]]
 
@@ -33,10 +41,24 @@ Fetch = Callable[[int, int, int], tuple[Sequence[MatrixSeries], bool]]
 class _Chunk:
     keys: tuple[SeriesKey, ...]
     values: np.ndarray  # (CHUNK_POINTS, len(keys))
+    asked: float = 0.0  # epoch seconds
+    times: int = 1  # how often it was asked for since it last changed
 
     @property
     def size(self) -> int:
         return int(self.values.nbytes) + 200 * len(self.keys) + 500
+
+    @property
+    def holed(self) -> bool:
+        return not self.keys or bool(np.isnan(self.values).any())
+
+    def due(self, now: float, end: float) -> bool:
+        """Whether a chunk with a hole is to be asked for again; ``end`` is its last point."""
+        age = self.asked - end
+        if age > YOUNG:
+            return now - self.asked > age / 4
+        rest = 0.0 if self.times == 1 else min(FIRST_REST * 2.0 ** min(self.times - 2, 20), LONGEST_REST)
+        return now - self.asked >= rest
 
 
 class ChunkStore:
@@ -70,6 +92,9 @@ class ChunkStore:
         start, end = int(span.start.timestamp()), int(span.end.timestamp())
         wanted = range(start // length, end // length + 1)
         have = self._kept(query, span.step, wanted)
+        for index in _holes(have):
+            if have[index].due(self._now(), (index + 1) * length - span.step):
+                del have[index]
         missing = [index for index in wanted if index not in have]
         if missing:
             first = missing[0] * length
@@ -115,19 +140,43 @@ class ChunkStore:
             chunks[index] = chunk
             last_point = (index + 1) * length - step
             if whole and last_point <= last and last_point < settled_before:
-                self._keep((query, step, index), _Chunk(chunk.keys, chunk.values.copy()))
+                self._keep((query, step, index), chunk.keys, chunk.values.copy())
         return chunks
 
-    def _keep(self, key: tuple[str, int, int], chunk: _Chunk) -> None:
+    def _keep(self, key: tuple[str, int, int], keys: tuple[SeriesKey, ...], values: np.ndarray) -> None:
         with self._lock:
             old = self._chunks.pop(key, None)
+            times = 1
             if old is not None:
                 self._bytes -= old.size
+                same = old.keys == keys and np.array_equal(old.values, values, equal_nan=True)
+                times = old.times + 1 if same else 1
+            chunk = _Chunk(keys, values, self._now(), times)
             self._chunks[key] = chunk
             self._bytes += chunk.size
             while self._bytes > self._max_bytes and len(self._chunks) > 1:
                 _, gone = self._chunks.popitem(last=False)
                 self._bytes -= gone.size
+
+
+def _holes(chunks: Mapping[int, _Chunk]) -> list[int]:
+    """Which chunks may lack samples: they have a hole, or no sample of a series that is there before and after."""
+    order = sorted(chunks)
+    holes = {index for index in order if chunks[index].holed}
+    if len({chunks[index].keys for index in order}) > 1:
+        first: dict[SeriesKey, int] = {}
+        last: dict[SeriesKey, int] = {}
+        for index in order:
+            for key in chunks[index].keys:
+                first.setdefault(key, index)
+                last[key] = index
+        holes |= {
+            index
+            for index in order
+            for key, begin in first.items()
+            if begin < index < last[key] and key not in chunks[index].keys
+        }
+    return sorted(holes)
 
 
 def _join(chunks: Sequence[_Chunk], first: int, start: int, span: Span) -> tuple[np.ndarray, list[SeriesKey]]:

@@ -1,11 +1,13 @@
 """What Prometheus answers, as typed structs, and how a range answer becomes a frame.
 
 Only the fields that are shown are declared: decoding is checking. Prometheus writes sample values as
-strings; ``strict=False`` turns them into floats while decoding (``"NaN"`` and ``"+Inf"`` too).
+strings; ``strict=False`` turns them into floats while decoding. What that does not know (``"+Inf"``, ``null``
+for an empty list) :mod:`collectors.lenient` reads, so everything that may be missing has a default here.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -29,6 +31,7 @@ class Envelope(msgspec.Struct, Generic[T]):
     error: str = ""
     warnings: list[str] = []
     infos: list[str] = []
+    isPartial: bool = False  # noqa: N815 - VictoriaMetrics: a storage node did not answer
 
 
 class Point(msgspec.Struct, array_like=True, gc=False):
@@ -54,8 +57,8 @@ class NativeBucket(msgspec.Struct, array_like=True, gc=False):
 class NativeHistogram(msgspec.Struct):
     """A native histogram at one instant: buckets that are not empty, and all observations and their sum."""
 
-    count: float
-    sum: float
+    count: float = 0.0
+    sum: float = math.nan
     buckets: list[NativeBucket] = []
 
 
@@ -69,7 +72,7 @@ class NativePoint(msgspec.Struct, array_like=True):
 class MatrixSeries(msgspec.Struct):
     """One series of a range answer; a native histogram has ``histograms`` in the place of ``values``."""
 
-    metric: dict[str, str]
+    metric: dict[str, str] = {}
     values: list[Point] = []
     histograms: list[NativePoint] = []
 
@@ -77,27 +80,27 @@ class MatrixSeries(msgspec.Struct):
 class MatrixData(msgspec.Struct):
     """The data of a range answer."""
 
-    result: list[MatrixSeries]
+    result: list[MatrixSeries] = []
 
 
 class VectorSample(msgspec.Struct):
-    """One sample of an instant answer."""
+    """One sample of an instant answer; a native histogram has no single value."""
 
-    metric: dict[str, str]
-    value: tuple[float, float]
+    metric: dict[str, str] = {}
+    value: tuple[float, float] | None = None
 
 
 class VectorData(msgspec.Struct):
     """The data of an instant answer."""
 
-    result: list[VectorSample]
+    result: list[VectorSample] = []
 
 
 class Target(msgspec.Struct, rename="camel"):
     """One scrape target."""
 
-    labels: dict[str, str]
-    health: str
+    labels: dict[str, str] = {}
+    health: str = "unknown"
     scrape_pool: str = ""
     scrape_url: str = ""
     last_error: str = ""
@@ -108,14 +111,14 @@ class Target(msgspec.Struct, rename="camel"):
 class TargetsData(msgspec.Struct, rename="camel"):
     """The active scrape targets."""
 
-    active_targets: list[Target]
+    active_targets: list[Target] = []
 
 
 class Alert(msgspec.Struct, rename="camel"):
     """One alert that is pending or firing."""
 
-    labels: dict[str, str]
-    state: str
+    labels: dict[str, str] = {}
+    state: str = ""
     annotations: dict[str, str] = {}
     active_at: str = ""
     value: str = ""
@@ -124,15 +127,15 @@ class Alert(msgspec.Struct, rename="camel"):
 class AlertsData(msgspec.Struct):
     """All alerts that are pending or firing."""
 
-    alerts: list[Alert]
+    alerts: list[Alert] = []
 
 
 class Rule(msgspec.Struct, rename="camel"):
     """One rule as Prometheus runs it; ``state`` and ``duration`` are of alerting rules only."""
 
-    name: str
-    query: str
-    type: str
+    name: str = ""
+    query: str = ""
+    type: str = ""
     health: str = "unknown"
     last_error: str = ""
     state: str = ""
@@ -144,14 +147,14 @@ class Rule(msgspec.Struct, rename="camel"):
 class RuleGroup(msgspec.Struct):
     """A group of rules."""
 
-    name: str
-    rules: list[Rule]
+    name: str = ""
+    rules: list[Rule] = []
 
 
 class RulesData(msgspec.Struct):
     """All groups of rules."""
 
-    groups: list[RuleGroup]
+    groups: list[RuleGroup] = []
 
 
 class BuildInfo(msgspec.Struct):
@@ -172,7 +175,7 @@ class Range:
             columns 0 … n-1, float64, NaN where there is no sample.
         labels: ``labels[i]`` belongs to column ``i``.
         query: The PromQL that was asked.
-        warnings: What the server remarked (partial answers of Thanos, for example).
+        warnings: What the server remarked (partial answers of Thanos, for example), and what of its answer was odd.
         absent: Candidate metric names of which the server has none; the frame is empty then.
         total: How many series there are, where the frame holds only the largest of them.
     """
@@ -242,9 +245,9 @@ def matrix(series: Sequence[MatrixSeries], first: float, step: int, points: int)
             values[:, column] = samples  # as many as the grid has, from its start to its end: all of it
             continue
         times = np.fromiter(map(_TIME, one.values), np.float64, count)
-        rows = np.rint((times - first) / step).astype(np.intp)
-        inside = (rows >= 0) & (rows < points)
-        values[rows[inside], column] = samples[inside]
+        places = np.rint((times - first) / step)
+        inside = (places >= 0) & (places < points)
+        values[places[inside].astype(np.intp), column] = samples[inside]
     return values
 
 

@@ -1,9 +1,10 @@
 """The axes of a chart: a clock in the viewer's zone across, a scale with readable ticks upwards."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ Window = tuple[datetime, datetime]
 MARGIN_TOP = 26
 MARGIN_BOTTOM = 40
 MARGIN_LEFT = 72
+MARGIN_RIGHT = 22  # half of a tick's label: the last one may stand under the very end
 # With margins that follow the labels Plotly draws every axis twice, and measures each label in between.
 FIXED = {"automargin": False, "ticklabeloverflow": "allow"}
 RIBBON = 22
@@ -44,34 +46,98 @@ class Threshold:
     status: Literal["risk", "broken", "unknown"] = "risk"
 
 
-class Clock:
-    """The time axis of a window: Plotly knows no zones, so times are moved by the zone's distance from UTC.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of the zone's distance from UTC: summer time begins or ends.
 
-    The distance is the one at the window's end for the whole axis, also when clocks change within the window: an
-    hour is then never drawn twice or left out, and the zone that is printed says which clock it is.
+    Attributes:
+        moment: The first moment of the new distance, aware UTC.
+        before: The name of the zone until then.
+        after: Its name from then on.
+    """
+
+    moment: datetime
+    before: str
+    after: str
+
+
+def changes(start: datetime, end: datetime, zone: tzinfo) -> tuple[Change, ...]:
+    """The changes of a zone's distance from UTC after ``start`` and up to ``end``, to the second."""
+    found = []
+    low = start
+    while low < end:
+        high = min(low + timedelta(days=1), end)
+        if low.astimezone(zone).utcoffset() != high.astimezone(zone).utcoffset():
+            first, last = math.floor(low.timestamp()), math.ceil(high.timestamp())
+            before = datetime.fromtimestamp(first, zone).utcoffset()
+            while last - first > 1:
+                middle = (first + last) // 2
+                if datetime.fromtimestamp(middle, zone).utcoffset() == before:
+                    first = middle
+                else:
+                    last = middle
+            moment = datetime.fromtimestamp(last, UTC)
+            found.append(
+                Change(moment, fmt.zone_name(moment - timedelta(seconds=1), zone), fmt.zone_name(moment, zone))
+            )
+        low = high
+    return tuple(found)
+
+
+class Clock:
+    """The time axis of a window: where each moment stands on it, and what the viewer's clock shows there.
+
+    Plotly knows no zones. What it gets are times without a zone, as text: it reads numbers as the local time of the
+    browser. They are UTC moved by the zone's distance at the window's end, one distance for the whole axis: so every
+    place on it is one moment, and an hour is as wide as any other also where clocks change. Where they change within
+    the window, ticks and hovered times are written by us, each with the distance of its own moment.
     """
 
     def __init__(self, window: Window, zone: tzinfo) -> None:
         self.start, self.end = window
-        offset = self.end.astimezone(zone).utcoffset() or timedelta()
-        self.shift = offset.total_seconds() * 1000
+        self.tz = zone
+        self.offset = self.end.astimezone(zone).utcoffset() or timedelta()
         self.zone = fmt.zone_name(self.end, zone)
+        self.changes = changes(self.start, self.end, zone)
 
-    def at(self, moment: datetime) -> float:
-        """Where a moment is on the axis, in milliseconds."""
-        return moment.timestamp() * 1000 + self.shift
+    def at(self, moment: datetime) -> str:
+        """Where a moment is on the axis."""
+        return (moment.astimezone(UTC) + self.offset).replace(tzinfo=None).isoformat(" ", "milliseconds")
 
-    def clock_time(self, moment: datetime) -> str:
-        """What this clock shows at a moment, without its zone."""
-        return f"{datetime.fromtimestamp(self.at(moment) / 1000, UTC):%H:%M:%S}"
+    def moment(self, place: str) -> datetime:
+        """The moment, in UTC, of a place on the axis; the other way round than :meth:`at`.
+
+        Raises:
+            ValueError: The text is not a time.
+        """
+        try:
+            return datetime.fromisoformat(place[:26]).replace(tzinfo=UTC) - self.offset
+        except OverflowError as error:
+            raise ValueError(f"not a time on this axis: {place[:40]}") from error
+
+    def places(self, times: Floats) -> list[str]:
+        """Where moments, in milliseconds since 1970, are on the axis."""
+        shifted = np.rint(times + self.offset.total_seconds() * 1000).astype("datetime64[ms]")
+        return [str(place) for place in np.datetime_as_string(shifted)]
+
+    def written(self, moment: datetime) -> str:
+        """A moment in full, by the viewer's clock."""
+        return fmt.timestamp(moment, self.tz, date=True)
+
+    def time_of_day(self, moment: datetime) -> str:
+        """What the viewer's clock shows at a moment, without its zone; with the day where the window has several."""
+        local = moment.astimezone(self.tz)
+        if self.start.astimezone(self.tz).date() == datetime.now(self.tz).date():
+            return f"{local:%H:%M:%S}"
+        return f"{local:%-d %b %H:%M:%S}"
 
     @property
-    def range(self) -> list[float]:
-        """The ends of the axis, in milliseconds."""
+    def range(self) -> list[str]:
+        """The ends of the axis."""
         return [self.at(self.start), self.at(self.end)]
 
 
-def selected(ends: Sequence[str | float], window: Window, zone: tzinfo) -> Window:
+def selected(ends: Sequence[str], window: Window, zone: tzinfo) -> Window:
     """The UTC moments of a selection that was dragged on a chart drawn for this window and zone.
 
     Args:
@@ -84,12 +150,8 @@ def selected(ends: Sequence[str | float], window: Window, zone: tzinfo) -> Windo
     """
     if len(ends) != 2:
         raise ValueError("a selection has two ends")
-    shift = Clock(window, zone).shift
-    marks = sorted(
-        float(end) if isinstance(end, int | float) else pd.Timestamp(end).tz_localize(None).timestamp() * 1000
-        for end in ends
-    )
-    first, last = (datetime.fromtimestamp((mark - shift) / 1000, UTC) for mark in marks)
+    clock = Clock(window, zone)
+    first, last = sorted(clock.moment(str(end)) for end in ends)
     return first, last
 
 
@@ -105,19 +167,49 @@ def milliseconds(index: "pd.Index[Any]") -> Floats:
     return moments.to_numpy("datetime64[ns]").astype(np.int64) / 1e6
 
 
-def points(times: Floats, values: Floats, shift: float) -> dict[str, Any]:
+# A grid that misses more samples than it has is sent as single times.
+_SPARSE = 4
+
+
+def points(times: Floats, values: Floats, clock: Clock) -> dict[str, Any]:
     """The ``x`` and ``y`` of a trace: even times as start and step, and a hole wherever a sample is missing."""
-    if len(times) < 2:
-        return {"x": times + shift, "y": values}
     steps = np.diff(times)
-    step = float(np.median(steps))
-    holes = np.flatnonzero(steps > 1.5 * step)
-    if holes.size:
+    step = float(np.median(steps)) if steps.size else 0.0
+    places = np.rint((times - times[:1]) / step) if step > 0 else np.zeros(0)
+    even = (
+        len(places) > 1
+        and places[-1] < _SPARSE * len(places)
+        and bool(np.all(np.diff(places) >= 1))
+        and bool(np.all(np.abs(times - times[0] - places * step) < 1))
+    )
+    if even:
+        filled = np.full(int(places[-1]) + 1, np.nan)
+        filled[places.astype(int)] = values
+        times, values = times[0] + step * np.arange(len(filled)), filled
+    elif (holes := np.flatnonzero(steps > 1.5 * step)).size:
         times = np.insert(times, holes + 1, times[holes] + step)
         values = np.insert(values, holes + 1, np.nan)
-    elif np.all(steps == step):
-        return {"x0": float(times[0]) + shift, "dx": step, "y": values}
-    return {"x": times + shift, "y": values}
+    across: dict[str, Any] = {"x0": clock.places(times[:1])[0], "dx": step} if even else {"x": clock.places(times)}
+    return across | {"y": values}
+
+
+def spoken(times: Floats, clock: Clock, upright: Mapping[str, Any]) -> dict[str, Any]:
+    """A trace that is not seen and says, first in the hover box, what the viewer's clock showed at each time.
+
+    For axes on which clocks change: Plotly's own heading knows one distance from UTC only.
+    """
+    top = float(upright["range"][1])
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": clock.places(times),
+        "y": [10.0**top if upright.get("type") == "log" else top] * len(times),
+        "customdata": [clock.written(datetime.fromtimestamp(time / 1000, UTC)) for time in times.tolist()],
+        "hovertemplate": "<b>%{customdata}</b><extra></extra>",
+        "line": {"color": "rgba(0,0,0,0)", "width": 0},
+        "name": "",
+        "showlegend": False,
+    }
 
 
 def alone(values: Floats) -> Bools:
@@ -217,7 +309,7 @@ def time_layout(clock: Clock, theme: Theme, height: int, *, ribbon: bool) -> dic
     axis = looks.axis_look(theme) | FIXED
     layout = looks.layout(theme) | {
         "height": height,
-        "margin": {"l": MARGIN_LEFT, "r": 12, "t": MARGIN_TOP, "b": MARGIN_BOTTOM, "pad": 2},
+        "margin": {"l": MARGIN_LEFT, "r": MARGIN_RIGHT, "t": MARGIN_TOP, "b": MARGIN_BOTTOM, "pad": 2},
         "hovermode": "x unified",
         "hoversubplots": "axis",
         "hoverdistance": 12,
@@ -242,16 +334,8 @@ def time_layout(clock: Clock, theme: Theme, height: int, *, ribbon: bool) -> dic
             "range": clock.range,
             "anchor": "y2" if ribbon else "y",
             "showgrid": True,
-            "nticks": 10,
-            "tickformatstops": [
-                {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
-                {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%-d %b"},
-                {"dtickrange": [86_400_000, None], "value": "%-d %b"},
-            ],
-            # Said once under the axis; Plotly also puts it behind the time of the hovered moment.
-            "ticksuffix": f" {clock.zone}",
-            "showticksuffix": "last",
-            "hoverformat": "%Y-%m-%d %H:%M:%S",
+            "fixedrange": True,
+            **ticks(clock),
             "showspikes": True,
             "spikemode": "across",
             "spikethickness": 1,
@@ -272,6 +356,82 @@ def time_layout(clock: Clock, theme: Theme, height: int, *, ribbon: bool) -> dic
             "ticktext": ["events"],
         }
     return layout
+
+
+# Steps between ticks, in seconds; each is a whole part of a day or whole days.
+_STEPS = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
+_DAY = 86400
+_MOST_TICKS = 7
+
+
+def ticks(clock: Clock) -> dict[str, Any]:
+    """The Plotly settings of ticks and hovered time: Plotly's own where no clocks change, else each as it was."""
+    if not clock.changes:
+        return {
+            "hoverformat": f"%Y-%m-%d %H:%M:%S {clock.zone}",
+            "nticks": 10,
+            "tickformatstops": [
+                {"dtickrange": [None, 60_000], "value": "%H:%M:%S\n%-d %b"},
+                {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%-d %b"},
+                {"dtickrange": [86_400_000, None], "value": "%-d %b"},
+            ],
+        }
+    seconds = (clock.end - clock.start).total_seconds()
+    days = (_DAY * 2**power for power in range(12))
+    step = next(step for step in (*_STEPS, *days) if seconds / step <= _MOST_TICKS)
+    edges = [clock.start, *(change.moment for change in clock.changes), clock.end]
+    moments: list[datetime] = []
+    for first, last in pairwise(edges):
+        offset = (first.astimezone(clock.tz).utcoffset() or timedelta()).total_seconds()
+        wall = math.ceil((first.timestamp() + offset) / step) * step
+        while (moment := datetime.fromtimestamp(wall - offset, UTC)) <= last:
+            if (not moments or (moment - moments[-1]).total_seconds() > step / 3) and (
+                moment < last or last == clock.end
+            ):
+                moments.append(moment)
+            wall += step
+    texts = []
+    day = ""
+    for moment in moments:
+        local = moment.astimezone(clock.tz)
+        text = f"{local:%-d %b}" if step >= _DAY else f"{local:%H:%M:%S}" if step < 60 else f"{local:%H:%M}"
+        if step < _DAY and day != (day := f"{local:%-d %b}"):
+            text += f"<br>{day}"
+        texts.append(text)
+    places = [clock.at(moment) for moment in moments]
+    # The heading of the hover box is left empty, see :func:`spoken`.
+    return {"tickmode": "array", "tickvals": places, "ticktext": texts, "unifiedhovertitle": {"text": " "}}
+
+
+def time_notes(clock: Clock, theme: Theme) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The zone beside the ticks, and a line where clocks change.
+
+    Returns:
+        Plotly shapes and annotations.
+    """
+    name = fmt.zone_name(clock.start, clock.tz)
+    place = {"xanchor": "right", "yanchor": "top", "xshift": -_HALF_TICK, "yshift": -4}
+    notes = [note(for_plotly(name), theme, name=ZONE, x=0, y=0, **place)]
+    shapes: list[dict[str, Any]] = []
+    look = looks.LOOKS[theme]
+    for change in clock.changes:
+        at = clock.at(change.moment)
+        shapes.append(
+            {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1}
+            | {"line": {"color": look.muted, "width": 1, "dash": "dash"}}
+        )
+        late = (change.moment - clock.start) > (clock.end - clock.start) / 2
+        words = for_plotly(f"clocks change: {change.before} to {change.after}")
+        aside = {"xref": "x", "x": at, "xanchor": "right" if late else "left", "y": 1, "yanchor": "top"}
+        notes.append(note(words, theme, **aside, bgcolor=look.background, opacity=0.9))
+    return shapes, notes
+
+
+ZONE = "zone"
+"""Name of the remark that says which zone's times the ticks are."""
+
+# Half of a tick's label, which stands under the left end of the axis.
+_HALF_TICK = 20
 
 
 def note(text: str, theme: Theme, **place: Any) -> dict[str, Any]:

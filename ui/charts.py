@@ -1,8 +1,8 @@
 """Plotly charts over time and of parts, in one look: frames in, figures out, no Streamlit.
 
-A figure is drawn with ``st.plotly_chart(figure, theme=None, config=config())``. Times are plotted on the clock of
-the viewer's zone as it is at the window's end (Plotly knows no zones); :func:`selected` turns a dragged selection
-back into UTC. A value that is missing stays a gap. Foreign text (names, events) is cleaned here.
+A figure is drawn with ``st.plotly_chart(figure, theme=None, config=config())``. Times are plotted by the
+clock of the viewer's zone, see :class:`ui.axes.Clock`; :func:`selected` turns a dragged selection back into UTC. A
+value that is missing stays a gap. Foreign text (names, events) is cleaned here.
 """
 
 import math
@@ -119,7 +119,7 @@ def timeseries(
     remarks = [word for word, said in (("log axis", log), ("dashed: before", len(before) > 0)) if said]
     if remarks:
         notes.append(axes.note(" · ".join(remarks), theme, x=1, y=1, xanchor="right", yanchor="bottom"))
-    return _over_time(traces, shapes, notes, axis.look, clock, events, theme, height, len(frame.columns))
+    return _over_time(traces, shapes, notes, axis.look, clock, times, events, theme, height, len(frame.columns))
 
 
 def stacked(
@@ -162,12 +162,9 @@ def stacked(
         traces.append(trace | fill | {"name": for_plotly(labels[column])})
     shapes, notes = axes.draw_levels(thresholds, axis, theme)
     for first, last in axes.spans(np.isnan(values).all(axis=1)):
-        ends = (
-            times[max(0, first if held else first - 1)] + clock.shift,
-            times[min(len(times) - 1, last + 1)] + clock.shift,
-        )
-        shapes.append(_blank(ends, theme))
-    figure = _over_time(traces, shapes, notes, axis.look, clock, events, theme, height, len(frame.columns))
+        ends = times[[max(0, first if held else first - 1), min(len(times) - 1, last + 1)]]
+        shapes.append(_blank(clock.places(ends), theme))
+    figure = _over_time(traces, shapes, notes, axis.look, clock, times, events, theme, height, len(frame.columns))
     if legend > LEGEND_LIMIT:
         figure.layout.legend.traceorder = "normal"  # from the bottom upwards, as the parts are stacked
     if LEGEND_LIMIT < len(frame.columns) <= legend:
@@ -213,21 +210,23 @@ def heatmap(
         values = np.clip(np.diff(values, axis=1, prepend=0.0), 0.0, None)
     edges = _edges(bounds)
     words = [_bucket(low, high, unit) for low, high in zip([0.0, *bounds], bounds, strict=False)]
-    times = axes.milliseconds(frame.index) + clock.shift
+    times = axes.milliseconds(frame.index)
+    when = "%{hovertext}" if clock.changes else f"%{{x|%Y-%m-%d %H:%M:%S}} {for_plotly(clock.zone)}"
     trace: dict[str, Any] = {
         "type": "heatmap",
-        "x": times,
+        "x": clock.places(times),
         "y": edges,
         "z": np.where(values > 0, values, np.nan).T,
         "customdata": [[word] * len(times) for word in words],
         "colorscale": [list(stop) for stop in looks.HEAT[theme]],
         "zmin": 0,
-        "hovertemplate": f"%{{x|%H:%M:%S}} {clock.zone}<br>%{{customdata}}: %{{z:,.3~r}} {for_plotly(amount)}"
-        "<extra></extra>",
+        "hovertemplate": f"{when}<br>%{{customdata}}: %{{z:,.3~r}} {for_plotly(amount)}<extra></extra>",
         "hoverongaps": False,
         # A colour bar would make this chart narrower than the others, and their times no longer stand below each other.
         "showscale": False,
     }
+    if clock.changes:
+        trace["hovertext"] = [[clock.written(moment) for moment in frame.index]] * len(words)
     ticks = [float(bound) for bound in bounds if np.isfinite(bound)]
     ticks = ticks[:: max(1, round(len(ticks) / 6))]
     upright = {
@@ -242,7 +241,7 @@ def heatmap(
     shade = "darker" if theme == "light" else "brighter"
     remark = f"{shade} is more, up to {for_plotly(fmt.value(most, amount))} · log axis"
     notes = [axes.note(remark, theme, x=1, y=1, xanchor="right", yanchor="bottom")]
-    figure = _over_time([trace], [], notes, upright, clock, events, theme, height, 1)
+    figure = _over_time([trace], [], notes, upright, clock, times[:0], events, theme, height, 1)
     figure.layout.hovermode = "closest"
     return figure
 
@@ -360,7 +359,7 @@ def _line(times: Floats, values: Floats, axis: Upright, clock: Clock) -> dict[st
     if axis.log:
         values = np.where(values > 0, values, np.nan)
     trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "connectgaps": False}
-    trace |= axes.points(times, values * axis.factor, clock.shift)
+    trace |= axes.points(times, values * axis.factor, clock)
     lonely = axes.alone(trace["y"])
     if axis.top < _EXACT_IN_SINGLE:
         trace["y"] = trace["y"].astype(np.float32)
@@ -380,6 +379,7 @@ def _over_time(
     notes: list[dict[str, Any]],
     upright: Mapping[str, Any],
     clock: Clock,
+    times: Floats,
     events: Sequence[Event] | None,
     theme: Theme,
     height: int,
@@ -389,8 +389,11 @@ def _over_time(
     layout["yaxis"] |= upright
     drawn = ribbon.draw(events or (), clock, theme)
     layout["showlegend"] = 1 < series <= LEGEND_LIMIT
-    layout["shapes"] = shapes + drawn.shapes
-    layout["annotations"] = notes
+    turns, remarks = axes.time_notes(clock, theme)
+    layout["shapes"] = shapes + drawn.shapes + turns
+    layout["annotations"] = notes + remarks
+    if clock.changes and len(times):
+        traces = [axes.spoken(times, clock, layout["yaxis"]), *traces]
     if layout["showlegend"] and any(one.get("name") == axes.BEYOND for one in notes):
         margin = layout["margin"]
         plot = height - margin["t"] - margin["b"] - _REMARK_LINE
@@ -424,7 +427,7 @@ def _faded(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.5)"
 
 
-def _blank(ends: tuple[float, float], theme: Theme) -> dict[str, Any]:
+def _blank(ends: Sequence[str], theme: Theme) -> dict[str, Any]:
     look = looks.LOOKS[theme]
     return {
         "type": "rect",

@@ -59,13 +59,14 @@ def histogram(
     columns = sorted(frame.columns, key=_place)
     labels = {column: names.get(column, str(column)) for column in columns}
     colours = looks.colours_of(labels.values(), theme)
-    # Bars stand on the middle of their bucket.
-    times = axes.milliseconds(frame.index) + clock.shift + step * 500
+    times = axes.milliseconds(frame.index)
     traces: list[dict[str, Any]] = [
         {
             "type": "bar",
-            "x": times,
+            "x": clock.places(times),
             "y": frame[column].to_numpy(np.int64),
+            # Bars begin where their bucket does, so that a hovered one says its own time.
+            "offset": step * 1000 * 0.04,
             "width": step * 1000 * 0.92,
             "name": for_plotly(labels[column], 40),
             "marker": {"color": colours[labels[column]], "line": {"width": 0}},
@@ -81,7 +82,11 @@ def histogram(
     layout["bargap"] = 0
     layout["showlegend"] = len(columns) > 1
     layout["legend"] = {**layout.get("legend", {}), "traceorder": "reversed"}
-    layout["shapes"] = drawn.shapes
+    turns, remarks = axes.time_notes(clock, theme)
+    layout["shapes"] = drawn.shapes + turns
+    layout["annotations"] = remarks
+    if clock.changes and len(times):
+        traces = [axes.spoken(times, clock, layout["yaxis"]), *traces]
     return go.Figure(data=traces + drawn.traces, layout=layout, _validate=False)
 
 

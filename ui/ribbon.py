@@ -107,4 +107,4 @@ def _line(event: Event, clock: Clock) -> str:
     detail = f": {for_plotly(event.detail, 120)}" if event.detail else ""
     # "deploy 1.8.2" needs no second "deploy" before it.
     kind = "" if event.title.lower().startswith(event.kind.value) else f"{event.kind.value} "
-    return f"{clock.clock_time(event.time)} {kind}<b>{for_plotly(event.title)}</b>{detail}"
+    return f"{clock.time_of_day(event.time)} {kind}<b>{for_plotly(event.title)}</b>{detail}"

@@ -102,7 +102,7 @@ def plot(key: str, figure: go.Figure, window: tuple[datetime, datetime], *, alt:
         # Called before the panel is drawn anew. Afterwards it would be too late: what is drawn then is another
         # chart (a live window has moved on), and the selection was made on this one.
         boxes = st.session_state[key]["selection"]["box"]
-        ends = tuple(boxes[0].get("x", ())) if boxes else ()
+        ends = tuple(str(end) for end in boxes[0].get("x", ())) if boxes else ()
         if len(ends) != 2:
             return
         try:

@@ -181,9 +181,8 @@ def _config(column: Column, cells: pd.Series, tz: tzinfo) -> Any:
         case "number":
             return st.column_config.NumberColumn(**common, format=_printf(_scale(cells, column)))
         case "time":
-            now = datetime.now(UTC)
             zone = getattr(tz, "key", None) or "UTC"
-            heading = {**common, "label": f"{column.title} ({fmt.zone_name(now, tz)})"}
+            heading = {**common, "label": f"{column.title} ({_zone_of(cells, tz)})"}
             return st.column_config.DatetimeColumn(**heading, format="YYYY-MM-DD HH:mm:ss", timezone=zone)
         case "sparkline":
             return st.column_config.LineChartColumn(**common, y_min=0)
@@ -196,6 +195,15 @@ def _config(column: Column, cells: pd.Series, tz: tzinfo) -> Any:
             )
         case _:
             return st.column_config.TextColumn(**common)
+
+
+def _zone_of(cells: pd.Series, tz: tzinfo) -> str:
+    """What a column calls its zone: by the clocks of its times, and by its full name where they are on two."""
+    moments = pd.to_datetime(cells, utc=True, errors="coerce").dropna()
+    names = {fmt.zone_name(moment, tz) for moment in moments.dt.to_pydatetime()} or {
+        fmt.zone_name(datetime.now(UTC), tz)
+    }
+    return names.pop() if len(names) == 1 else getattr(tz, "key", None) or " / ".join(sorted(names))
 
 
 def _printf(scale: fmt.Scale) -> str:

@@ -20,6 +20,7 @@ from analysis.events import Event
 from analysis.outliers import Outlier, outliers
 from analysis.series import Limit, Series
 from collectors.cache import Kept
+from collectors.numbers import number
 from collectors.prometheus_wire import Range
 from collectors.registry import Sources
 from collectors.signals import catalogue
@@ -40,6 +41,9 @@ Filters = Mapping[str, Sequence[str]]
 
 MOST_SERIES = 3_000
 """Most bucket series of a table: some 200 combinations of labels with 15 buckets each."""
+
+MOST_BOUNDS = 6
+"""Bounds of buckets that a remark names."""
 
 TABLE_POINTS = 40
 """Points of the table's small charts; each counts all requests of its part of the window."""
@@ -156,8 +160,9 @@ def load_distribution(
     *answers, events = side_by_side(*calls, partial(events_or_none, sources, span))
     now: Range = answers[0].value
     seconds = prometheus.rate(span.step, prometheus.spacing(span))
-    heat = _histogram(now)
-    found = latency.quantiles(heat, QUANTILES, seconds)
+    known = _histogram(now)
+    found = latency.quantiles(known, QUANTILES, seconds)
+    heat = latency.filled(known)
     previous = None
     if earlier is not None:
         previous = latency.quantiles(_histogram(answers[1].value), QUANTILES, seconds).frame
@@ -379,9 +384,12 @@ def fitting(sources: Sources, signal: str, filters: Filters | None) -> dict[str,
 
 
 def _histogram(answer: Range) -> pd.DataFrame:
-    bounds = [labels.get("le", "") for labels in answer.labels]
-    places = [place for place, bound in enumerate(bounds) if bound]
-    return latency.by_bound(answer.frame.iloc[:, places], [bounds[place] for place in places])
+    return latency.by_bound(answer.frame, _bounds(answer))
+
+
+def _bounds(answer: Range) -> list[float]:
+    """The bound of each column; NaN for those that are no bucket."""
+    return [number(labels.get("le", "")) for labels in answer.labels]
 
 
 def _summed(heat: pd.DataFrame) -> tuple[latency.Floats, latency.Floats]:
@@ -409,6 +417,14 @@ def _limits(kind: Kind, found: latency.Quantiles) -> tuple[Limit, ...]:
 
 def _remarks(found: latency.Quantiles, answer: Range, heat: pd.DataFrame) -> list[str]:
     remarks = [f"Prometheus remarks: {warning}" for warning in answer.warnings]
+    changed = latency.changed_bounds(answer.frame, _bounds(answer))
+    if changed:
+        some = ", ".join(f"{bound:g}" for bound in changed[:MOST_BOUNDS])
+        more = f" and {len(changed) - MOST_BOUNDS} more" if len(changed) > MOST_BOUNDS else ""
+        remarks.append(
+            f"The bounds of the buckets changed within this window ({some}{more} s were not there all the time): "
+            "quantiles are as exact as the buckets of their moment, so a small step may come from that."
+        )
     for name, points in found.beyond.items():
         if points:
             remarks.append(
@@ -442,10 +458,11 @@ def _combined(buckets: Range, time: Range, labels: Sequence[str], span: Span) ->
         for place, found in enumerate(time.labels)
     }
     name = latency.quantile_name(HEADLINE)
+    every = _bounds(buckets)
     rows = []
     for key, places in groups.items():
-        heat = latency.by_bound(buckets.frame.iloc[:, places], [buckets.labels[place]["le"] for place in places])
-        counts, bounds = _summed(heat)
+        heat = latency.by_bound(buckets.frame.iloc[:, places], [every[place] for place in places])
+        counts, bounds = _summed(latency.filled(heat))
         requests = float(counts[-1]) * span.step if len(counts) else 0.0
         if requests < 0.5:
             continue

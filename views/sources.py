@@ -5,11 +5,11 @@ The page and ``python -m cli doctor`` show the same reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from collectors.alertmanager import Alertmanager
 from collectors.cache import Kept
@@ -19,6 +19,7 @@ from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
 from collectors.postgres import Postgres, Server
 from collectors.prometheus import Prometheus
+from collectors.prometheus_wire import Target
 from collectors.redis import OLDEST, Redis
 from collectors.registry import Sources
 from collectors.signals import catalogue
@@ -27,6 +28,7 @@ from settings import SOURCE_NAMES
 from views.parallel import side_by_side
 
 Status = Literal["ok", "risk", "broken", "unknown"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -174,16 +176,22 @@ def _mend(state: str) -> str:
 def _prometheus(prometheus: Prometheus) -> SourceReport:
     def check() -> tuple[str, list[Lack]]:
         version, coverage, targets, rules = side_by_side(
-            prometheus.version,
+            partial(_or_refusal, prometheus.version),
             lambda: prometheus.coverage(catalogue()),
-            prometheus.targets,
-            prometheus.rules,
+            partial(_or_refusal, prometheus.targets),
+            partial(_or_refusal, prometheus.rules),
         )
-        for kept in (targets, rules):
-            if kept.error is not None:
-                raise kept.error
-        signals = catalogue()
         lacks = [
+            Lack(f"It {error.what}: {costs}.", error.hint)
+            for error, costs in (
+                (version, "its version is not known"),
+                (targets, "which targets it scrapes, and whether they answer, is not known"),
+                (rules, "whether its rules work is not known"),
+            )
+            if isinstance(error, SourceError)
+        ]
+        signals = catalogue()
+        lacks += [
             Lack(
                 f"No metric {' or '.join(names)}: “{signals[key].title}” stays empty.",
                 "Let this build of Synaptic report it, or add the name that it has to collectors/catalog/signals.toml.",
@@ -199,34 +207,60 @@ def _prometheus(prometheus: Prometheus) -> SourceReport:
                     "Both are used together. Register Synaptic's metrics without namespace and subsystem.",
                 )
             )
-        own = [target for target in targets.value if target.scrape_pool == prometheus.settings.job]
-        if not own:
-            lacks.append(
+        if not isinstance(targets, SourceError):
+            lacks += _of_targets(prometheus, targets.value)
+        if not isinstance(rules, SourceError):
+            lacks += [
                 Lack(
-                    f"No scrape job “{prometheus.settings.job}”.",
-                    f"Set job in [environments.{prometheus.environment}.prometheus] to the job that scrapes Synaptic.",
+                    f"Rule {rule.name} fails: {rule.last_error}.",
+                    "Correct the rule; promtool check rules finds mistakes of form.",
                 )
-            )
-        lacks += [
-            Lack(
-                f"Target {target.scrape_url} of {target.scrape_pool} is {target.health}: {target.last_error}.",
-                "Look whether it runs and whether Prometheus may reach it.",
-            )
-            for target in targets.value
-            if target.health == "down"
-        ]
-        lacks += [
-            Lack(
-                f"Rule {rule.name} fails: {rule.last_error}.",
-                "Correct the rule; promtool check rules finds mistakes of form.",
-            )
-            for group in rules.value
-            for rule in group.rules
-            if rule.health == "err"
-        ]
-        return version, lacks
+                for group in rules.value
+                for rule in group.rules
+                if rule.health == "err"
+            ]
+        return version if isinstance(version, str) else "", lacks
 
     return _answered("prometheus", prometheus, check)
+
+
+def _of_targets(prometheus: Prometheus, targets: Sequence[Target]) -> list[Lack]:
+    """What the scrape targets tell: whether Synaptic is among them, and which do not answer."""
+    lacks = []
+    if not any(target.scrape_pool == prometheus.settings.job for target in targets):
+        lacks.append(
+            Lack(
+                f"No scrape job “{prometheus.settings.job}”.",
+                f"Set job in [environments.{prometheus.environment}.prometheus] to the job that scrapes Synaptic.",
+            )
+        )
+    return lacks + [
+        Lack(
+            f"Target {target.scrape_url} of {target.scrape_pool} is {target.health}: {target.last_error}.",
+            "Look whether it runs and whether Prometheus may reach it.",
+        )
+        for target in targets
+        if target.health == "down"
+    ]
+
+
+def _or_refusal(ask: Callable[[], T]) -> T | SourceError:
+    """The answer of an endpoint, or why it alone has none; a source that is down is an error as always.
+
+    Raises:
+        SourceError: The source as a whole failed, or its answer is an old one.
+    """
+    try:
+        found = ask()
+    except SourceError as error:
+        if error.trips:
+            raise
+        return error
+    if isinstance(found, Kept) and found.error is not None:
+        if found.error.trips:
+            raise found.error
+        return found.error
+    return found
 
 
 def _alertmanager(alertmanager: Alertmanager) -> SourceReport:

@@ -183,3 +183,52 @@ def test_chunks_stay_within_their_bound_and_what_fell_out_is_fetched_again():
         np.testing.assert_array_equal(values[:, 0], np.arange(SPAN.points) * 3600 + SPAN.start.timestamp())
     assert len(asked) == 2
     assert store.size <= 5_000
+
+
+def with_hole(asked: list[tuple[int, int]], hole: range):
+    """A server of one series that has no samples in ``hole``."""
+
+    def fetch(first: int, last: int, step: int) -> tuple[list[MatrixSeries], bool]:
+        asked.append((first, last))
+        return [MatrixSeries({}, [Point(at, 1.0) for at in range(first, last + 1, step) if at not in hole])], True
+
+    return fetch
+
+
+@pytest.mark.parametrize(("age", "most"), [(3600, 25), (20 * 3600, 8)])
+def test_a_hole_that_stays_is_asked_for_after_ever_longer_times(age: int, most: int):
+    asked: list[tuple[int, int]] = []
+    clock = [float(END)]
+    store = ChunkStore(10**8, now=lambda: clock[0])
+    end = END - END % (CHUNK_POINTS * 15) - 15 - age // 360 * 360  # the last point of a chunk
+    span = Span(datetime.fromtimestamp(end - 3600 + 15, UTC), datetime.fromtimestamp(end, UTC), 15)
+    fetch = with_hole(asked, range(end - 1800, end - 900))
+    for _ in range(10 * 60):  # a look each minute for ten hours
+        store.samples("q", span, fetch)
+        clock[0] += 60
+    assert 1 < len(asked) <= most
+
+
+def test_a_series_that_is_missing_in_a_whole_chunk_is_a_hole():
+    asked: list[tuple[int, int]] = []
+    store = ChunkStore(10**8, now=lambda: float(END))
+    length = CHUNK_POINTS * 15
+    end = END - END % length - 15 - length
+    span = Span(datetime.fromtimestamp(end - 5 * length + 15, UTC), datetime.fromtimestamp(end, UTC), 15)
+    late = [range(end - 3 * length, end - 2 * length + 15)]
+
+    def fetch(first: int, last: int, step: int) -> tuple[list[MatrixSeries], bool]:
+        asked.append((first, last))
+        times = range(first, last + 1, step)
+        missing = late[0] if late else range(0)
+        return [
+            MatrixSeries({"pod": "a"}, [Point(at, 1.0) for at in times]),
+            MatrixSeries({"pod": "b"}, [Point(at, 1.0) for at in times if at not in missing]),
+        ], True
+
+    store.samples("q", span, fetch)
+    late.clear()
+    values, _ = store.samples("q", span, fetch)
+    assert not np.isnan(values).any()
+    store.samples("q", span, fetch)
+    assert len(asked) == 2
