@@ -7,7 +7,9 @@ client makes of the answers is checked and turned into typed structs.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -26,9 +28,11 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch import exceptions
 
 from collectors.cache import AnswerCache, Kept
-from collectors.elasticsearch_failures import failure, reason
+from collectors.elasticsearch_failures import failure, reason, refusal
+from collectors.elasticsearch_values import as_utf8, has_half_characters, told
 from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError, TimedOut, Unreachable
 from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
+from collectors.log_dsl import ISO
 from collectors.span import Span
 from settings import Elasticsearch as ElasticsearchSettings
 
@@ -57,9 +61,9 @@ class Info(msgspec.Struct):
 
 
 class ClusterHealth(msgspec.Struct):
-    """``GET /_cluster/health``: ``green``, ``yellow`` or ``red``."""
+    """``GET /_cluster/health``: ``green``, ``yellow`` or ``red``; empty where it is not told."""
 
-    status: str
+    status: str = ""
     number_of_nodes: int = 0
     unassigned_shards: int = 0
 
@@ -80,6 +84,20 @@ class Shards(msgspec.Struct):
     failures: list[ShardFailure] = []
 
 
+class Clusters(msgspec.Struct):
+    """How many clusters answered, where the index pattern names remote ones."""
+
+    total: int = 0
+    skipped: int = 0
+    partial: int = 0
+    failed: int = 0
+
+    @property
+    def silent(self) -> int:
+        """How many gave no answer, or a part of one."""
+        return self.skipped + self.partial + self.failed
+
+
 class IndexRow(msgspec.Struct):
     """One index of ``_cat/indices``; a closed one has no count."""
 
@@ -90,7 +108,9 @@ class CountAnswer(msgspec.Struct):
     """``_count``."""
 
     count: int
+    terminated_early: bool = False
     shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
+    clusters: Clusters = msgspec.field(name="_clusters", default_factory=Clusters)
 
 
 class Elasticsearch:
@@ -141,11 +161,34 @@ class Elasticsearch:
             SourceError: No usable answer.
         """
         index = self.settings.index
-        if "*" not in index:  # asked by its name, an index that is missing is an error and not an empty list
-            return self.ask(CountAnswer, lambda client: client.count(index=index, ignore_unavailable=True)).count
-        # Not by counting, which some stores do by reading every line.
-        found = self.ask(list[IndexRow], lambda client: client.cat.indices(index=index, h="docs.count", format="json"))
-        return sum(one.documents or 0 for one in found)
+        if "*" in index:  # asked by its name, an index that is missing is an error and not an empty list
+            try:  # not by counting, which some stores do by reading every line
+                found = self.ask(
+                    list[IndexRow], lambda client: client.cat.indices(index=index, h="docs.count", format="json")
+                )
+                return sum(one.documents or 0 for one in found)
+            except SourceError as error:
+                if error.trips:
+                    raise
+        # Who may read lines may count them, also where the list of indices is not theirs to see.
+        return self.ask(CountAnswer, lambda client: client.count(index=index, ignore_unavailable=True)).count
+
+    def whole(self, answer: CountAnswer) -> int:
+        """The number of a count of all lines.
+
+        Raises:
+            Partial: Some lines were not counted.
+        """
+        if answer.shards.failed:
+            why = f"{answer.shards.failed} of {answer.shards.total} shards failed"
+        elif answer.clusters.silent:
+            why = f"{answer.clusters.silent} of {answer.clusters.total} clusters did not answer"
+        elif answer.terminated_early:
+            why = "the store ended the count early"
+        else:
+            return answer.count
+        hint = "Look at the health of the cluster."
+        raise Partial(self.source.name, self.source.address, f"counted in part only ({why})", hint=hint)
 
     def lines(self, span: Span) -> Kept[int]:
         """How many lines there are within a span, both ends included.
@@ -158,7 +201,8 @@ class Elasticsearch:
         """
 
         def load() -> int:
-            window = {"range": {"@timestamp": {"gte": span.start.isoformat(), "lte": span.end.isoformat()}}}
+            limits = {"gte": span.start.isoformat(), "lte": span.end.isoformat(), "format": ISO}
+            window = {"range": {"@timestamp": limits}}
             answer = self.ask(
                 CountAnswer,
                 lambda client: client.count(
@@ -168,14 +212,7 @@ class Elasticsearch:
                     query=window,
                 ),
             )
-            if answer.shards.failed:
-                raise Partial(
-                    self.source.name,
-                    self.source.address,
-                    f"answered in part only ({answer.shards.failed} of {answer.shards.total} shards failed)",
-                    hint="Look at the health of the cluster.",
-                )
-            return answer.count
+            return self.whole(answer)
 
         view = (self.environment, "elasticsearch", "lines", span.seconds, span.live or span.start)
         moment = None if span.live else (span.start, span.end)
@@ -209,6 +246,9 @@ class Elasticsearch:
             raise
         except ELASTIC_ERRORS as error:
             raise map_elastic_error(self.source, error) from error
+        except UNREADABLE as error:
+            what = f"answered with something that cannot be read ({type(error).__name__})"
+            raise self.source.bad_answer(what, hint="Ask for less, or for something else.", trips=False) from None
         return convert(self.source, answer.body, shape)
 
 
@@ -219,10 +259,16 @@ def convert(source: HttpSource, body: Any, shape: type[T]) -> T:
         BadAnswer: The body is not of this shape; it names the path.
     """
     try:
-        return msgspec.convert(body, shape, strict=False)
+        return msgspec.convert(told(body), shape, strict=False)
     except msgspec.ValidationError as error:
-        raise source.bad_answer(f"answered in an unexpected form: {error}", hint=ANOTHER_SERVICE) from None
+        raise source.bad_answer(f"answered in an unexpected form: {error}", hint=ANOTHER_SERVICE, trips=False) from None
+    except UNREADABLE as error:
+        what = f"answered with something that cannot be read ({type(error).__name__})"
+        raise source.bad_answer(what, hint="Ask for less, or for something else.", trips=False) from None
 
+
+UNREADABLE = (RecursionError, OverflowError, ValueError, TypeError, KeyError, AttributeError)
+"""What decoding an answer can raise beside the client's own exceptions, as of one that is nested too deep."""
 
 ELASTIC_ERRORS = (ApiError, exceptions.TransportError)
 """The roots of all exceptions that the official client and its transport raise; a test proves it."""
@@ -233,7 +279,7 @@ _ELASTIC_ERRORS: tuple[tuple[type[Exception], type[SourceError], str, str], ...]
     (exceptions.UnsupportedProductError, BadAnswer, "is not an Elasticsearch", "Check the address."),
     (exceptions.ConnectionTimeout, TimedOut, "did not answer in time", "Look at the health of the cluster."),
     (exceptions.ConnectionError, Unreachable, "cannot be reached", "Check that it runs, and its address."),
-    (exceptions.SerializationError, BadAnswer, "answered with something that is not JSON", "Check the address."),
+    (exceptions.SerializationError, BadAnswer, "answered with JSON that cannot be read", "Check the address."),
     (ApiError, BadAnswer, "could not answer this question", "Ask for less, or for something else."),
     (exceptions.TransportError, Unreachable, "cannot be asked", "Check the address in the settings file."),
 )  # fmt: skip
@@ -246,18 +292,22 @@ def map_elastic_error(source: HttpSource, error: Exception) -> SourceError:
             status = error.meta.status if isinstance(error, ApiError) else 0
             if isinstance(error, ApiError) and (known := failure(source, status, error.body)) is not None:
                 return known
+            if isinstance(error, ApiError) and (refused := refusal(source, status, error.body)) is not None:
+                return refused
             if status in (429, 503):
                 return Overloaded(source.name, source.address, f"is overloaded ({status})", hint=hint)
             said = (
                 f": {reason(error.body) or error.message}" if isinstance(error, ApiError) and kind is BadAnswer else ""
             )
-            trips = kind is not BadAnswer or status >= 500 or not status
+            # That it is JSON was seen before: what cannot be read of it is an odd value, as a number without an end.
+            odd = isinstance(error, exceptions.SerializationError)
+            trips = kind is not BadAnswer or status >= 500 or not (status or odd)
             return kind(source.name, source.address, f"{what}{said}", hint=hint, trips=trips)
     raise error
 
 
 _BLAMES_QUESTION = (400, 404, 410, 422)
-_HAS_WORDS = (429, 500, 503)
+_HAS_WORDS = (403, 429, 500, 503)
 """Statuses that are about the source, unless the body says that they are about the question."""
 
 
@@ -295,12 +345,18 @@ class _Node(BaseNode):
     def _checked(self, answer: HttpAnswer) -> HttpAnswer:
         # Here, and not in the client's serializer, a body that is not JSON counts as the source's failure.
         if answer.status < 300:
-            self._source.json(msgspec.Raw)(answer)
-        elif answer.status in _HAS_WORDS:
+            answer = replace(answer, body=as_utf8(answer.body))
             try:
-                known = failure(self._source, answer.status, msgspec.json.decode(answer.body))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                known = None
+                self._source.json(msgspec.Raw)(answer)
+            except BadAnswer:
+                # A half of a character is no JSON to it; to the client, which is to read it, it is.
+                if not has_half_characters(answer.body):
+                    raise
+        elif answer.status in _HAS_WORDS:
+            known = None
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                body = msgspec.json.decode(answer.body)
+                known = failure(self._source, answer.status, body) or refusal(self._source, answer.status, body)
             if known is not None:
                 raise known
             self._source.refuse_bad_status(answer)

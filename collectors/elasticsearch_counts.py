@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from collectors.elasticsearch_search import TIME, SearchAnswer
+from collectors.elasticsearch_values import valid
 from collectors.log_dsl import Clause
+from collectors.log_levels import counted_level
 from collectors.logs import TopValues
 
 Aggregations = dict[str, Any]
@@ -124,14 +126,16 @@ def top_values(
 
 def shown(bucket: Mapping[str, Any], name: str) -> str:
     """The value of a bucket as a text; levels are one whatever way they are written."""
-    value = str(bucket.get("key_as_string", bucket["key"]))
-    return value.upper() if name == "level" else value
+    value = valid(str(bucket.get("key_as_string", bucket.get("key", ""))))
+    return counted_level(value) if name == "level" else value
 
 
 def total(answer: SearchAnswer) -> tuple[int, bool]:
     """How many lines match, and whether that is exact."""
     found = answer.hits.total
-    return (found.value, found.relation == "eq") if found is not None else (0, True)
+    if isinstance(found, int):  # as older stores write it
+        return found, True
+    return (found.value, found.relation == "eq") if found is not None else (0, False)
 
 
 def _without(paths: Sequence[str]) -> Clause:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from collectors.errors import BadAnswer, Overloaded, SourceError
+from collectors.errors import BadAnswer, Denied, Overloaded, SourceError
 from collectors.http import HttpSource
 from telemetry.masks import foreign
 
@@ -32,6 +33,17 @@ _FAILURES: tuple[tuple[str, type[SourceError], str, str, bool], ...] = (
 )  # fmt: skip
 
 
+# Beginning of the action that was refused, and the privilege that allows it. The first row that fits wins.
+_PRIVILEGES: tuple[tuple[str, str], ...] = (
+    ("cluster:monitor/", "the cluster privilege monitor"),
+    ("indices:monitor/", "the index privilege monitor"),
+    ("indices:data/read/", "the index privilege read"),
+    ("indices:admin/", "the index privilege view_index_metadata"),
+    ("cluster:", "the cluster privilege monitor"),
+)
+_ACTION = re.compile(r"\b(?:cluster|indices):[a-z_/*]{1,100}")
+
+
 def failure(source: HttpSource, status: int, body: object) -> SourceError | None:
     """The error that an answer names; ``None`` where it names none that is known.
 
@@ -52,6 +64,24 @@ def failure(source: HttpSource, status: int, body: object) -> SourceError | None
     return None
 
 
+def refusal(source: HttpSource, status: int, body: object) -> Denied | None:
+    """A question that this user may not ask, though others may be; ``None`` where it is anything else.
+
+    The server names the action; the hint names what allows it.
+    """
+    if status != 403 or not isinstance(body, Mapping):
+        return None
+    words = reason(body)
+    if not words and not any(cause.get("type") == "security_exception" for cause in _causes(body.get("error"))):
+        return None
+    action = _ACTION.search(words)
+    named = action.group() if action is not None else ""
+    needed = next((right for beginning, right in _PRIVILEGES if named.startswith(beginning)), "")
+    what = f"does not let this user ask that: {words}" if words else "does not let this user ask that (403)"
+    hint = f"Grant {needed} to the user or API key of this source." if needed else "Grant it read and monitor."
+    return Denied(source.name, source.address, what, hint=hint, trips=False)
+
+
 def reason(body: object) -> str:
     """The server's own words for the innermost cause, cut; empty where it gave none."""
     if not isinstance(body, Mapping):
@@ -65,9 +95,9 @@ def _causes(error: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     if not isinstance(error, Mapping) or depth > 8:
         return
     yield error
-    for shard in error.get("failed_shards", []):
+    for shard in error.get("failed_shards") or []:
         if isinstance(shard, Mapping):
             yield from _causes(shard.get("reason"), depth + 1)
-    for cause in error.get("root_cause", []):
+    for cause in error.get("root_cause") or []:
         yield from _causes(cause, depth + 1)
     yield from _causes(error.get("caused_by"), depth + 1)

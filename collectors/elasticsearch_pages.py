@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from collectors.elasticsearch_search import TIME, Hit, SearchAnswer, at, line_of
-from collectors.log_dsl import Clause
+from collectors.elasticsearch_search import TIME, Hit, SearchAnswer, at, exact, line_of, moment
+from collectors.log_dsl import ISO, Clause
 from collectors.logs import Bookmark, Line, Order, Page
 
 
@@ -24,7 +24,7 @@ class Moment:
 
     Attributes:
         value: As the store sorts by it.
-        stamp: As the lines have it.
+        stamp: The same for a question.
         lines: Identities of its lines that were shown.
     """
 
@@ -62,15 +62,28 @@ def page_of(
     if all(one.time is not None for one in lines):
         # A store may keep less of a time than the lines tell: within one moment of its own they tell the order.
         lines.sort(key=written, reverse=order == "newest")
-    return Page(tuple(lines), after, answer.partial, as_json({"query": query}))
+    return Page(tuple(lines), after, answer.partial, as_json({"query": query}), remarks(hits, lines))
+
+
+def remarks(hits: Sequence[Hit], lines: Sequence[Line]) -> tuple[str, ...]:
+    """What is odd about the lines of a page, each a sentence."""
+    found = []
+    if odd := [one for one in lines if one.stamp and one.time is not None and moment(one.stamp) is None]:
+        found.append(
+            f"{len(odd):,} lines write @timestamp in a form of their own (“{odd[0].stamp[:40]}”): "
+            "they are shown at the time that their index has for them."
+        )
+    if bare := sum(not hit.source for hit in hits):
+        found.append(f"{bare:,} lines have no _source: their index does not keep what was written.")
+    return tuple(found)
 
 
 def _last_moment(hits: Sequence[Hit], lines: Sequence[Line], latest: Moment | None) -> Moment:
-    value = hits[-1].sort[0]
-    shown = tuple(one.id for hit, one in zip(hits, lines, strict=True) if hit.sort[0] == value)
+    value = next(iter(hits[-1].sort), None)
+    shown = tuple(one.id for hit, one in zip(hits, lines, strict=True) if next(iter(hit.sort), None) == value)
     if latest is not None and latest.value == value:
         shown = (*latest.lines, *shown)
-    return Moment(value, lines[-1].stamp, shown)
+    return Moment(value, exact(lines[-1]), shown)
 
 
 def beyond(query: Clause, moment: Moment, order: Order) -> Clause:
@@ -80,7 +93,7 @@ def beyond(query: Clause, moment: Moment, order: Order) -> Clause:
         shown.setdefault(index, []).append(document)
     return {
         "bool": {
-            "filter": [query, {"range": {TIME: {"lte" if order == "newest" else "gte": moment.stamp}}}],
+            "filter": [query, {"range": {TIME: {"lte" if order == "newest" else "gte": moment.stamp, "format": ISO}}}],
             "must_not": [
                 {"bool": {"filter": [{"term": {"_index": index}}, {"ids": {"values": documents}}]}}
                 for index, documents in shown.items()

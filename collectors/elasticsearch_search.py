@@ -6,16 +6,20 @@ hold the whole line as JSON text in ``message`` (Filebeat without a JSON parser)
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from collectors.elasticsearch import Shards
+from collectors.elasticsearch import Clusters, Shards
 from collectors.elasticsearch_failures import reason
+from collectors.elasticsearch_values import valid
 from collectors.log_fields import catalogue
+from collectors.log_levels import shown_level
 from collectors.logs import Line
 
 TIME = "@timestamp"
@@ -24,12 +28,28 @@ LONGEST_PARSED = 1_000_000
 """Characters up to which a message that holds JSON is parsed."""
 
 
+DEEPEST = 100
+"""Levels of a document that are kept; what lies deeper is replaced by a remark."""
+
+_TOO_DEEP = f"(more than {DEEPEST} levels deep: left out)"
+
+_LATEST_MILLISECONDS = 253_402_300_800_000
+"""The year 10000. What an index sorts by is in milliseconds or, where it is larger than this, in nanoseconds."""
+
+_NO_TIME = (2**63 - 1, -(2**63))
+"""What a line without a time is sorted by: it stands behind all others."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FRACTION = re.compile(r"[.,]([0-9]{1,9})(?![0-9])")
+
+
 class Hit(msgspec.Struct):
-    """One document that matched."""
+    """One document that matched; without ``_source`` where its index keeps none."""
 
     id: str = msgspec.field(name="_id")
     index: str = msgspec.field(name="_index")
     source: dict[str, Any] = msgspec.field(name="_source", default_factory=dict)
+    fields: dict[str, Any] = {}
     sort: list[Any] = []
 
 
@@ -44,7 +64,7 @@ class Hits(msgspec.Struct):
     """The documents of an answer."""
 
     hits: list[Hit] = []
-    total: Total | None = None
+    total: Total | int | None = None
 
 
 class Bucket(msgspec.Struct):
@@ -64,6 +84,7 @@ class SearchAnswer(msgspec.Struct):
     terminated_early: bool = False
     shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
     pit_id: str = ""
+    clusters: Clusters = msgspec.field(name="_clusters", default_factory=Clusters)
     aggregations: dict[str, dict[str, Any]] = {}
 
     @property
@@ -74,8 +95,13 @@ class SearchAnswer(msgspec.Struct):
             because = next((f" ({text})" for text in words if text), "")
             count = f"{self.shards.failed} of {self.shards.total} shards failed{because}"
             return f"{count}: lines are missing. Look at the health of the cluster."
+        if self.clusters.silent:
+            count = f"{self.clusters.silent} of {self.clusters.total} clusters did not answer, or in part only"
+            return f"{count}: lines are missing. Look at the remote clusters."
         if self.timed_out:
             return "The search was ended by its time limit: lines are missing. Narrow the window or the search."
+        if self.terminated_early:
+            return "The store ended the search early by a limit of its own: lines are missing. Narrow the search."
         return ""
 
 
@@ -101,8 +127,12 @@ class FieldCaps(msgspec.Struct):
 
 
 def line_of(hit: Hit) -> Line:
-    """The line of a document."""
-    document = parsed(hit.source)
+    """The line of a document.
+
+    When it was written is what its index sorts by, whatever format its text has; the text tells it more exactly where
+    it tells the same.
+    """
+    document = bounded(parsed(hit.source or hit.fields))
     leaves = _leaves(document)
     known = {}
     for name, paths in _known_paths():
@@ -113,20 +143,84 @@ def line_of(hit: Hit) -> Line:
                 break
     stamp = leaves.get(TIME)
     message = known.pop("message", None)
-    level = str(known.pop("level", "") or "")
+    level = known.pop("level", None)
     if message is None:
         raw = document.get("message")
         message = raw if isinstance(raw, str) else ""
     return Line(
         f"{hit.index}/{hit.id}",
-        moment(stamp),
+        time_of(hit.sort, stamp),
         "" if stamp is None else str(stamp),
-        level.upper() if level.isascii() else level,
+        shown_level(level),
         str(message),
         known,
         document,
         tuple(hit.sort),
     )
+
+
+def time_of(sort: list[Any], stamp: object) -> datetime | None:
+    """When a line was written, to the microsecond; ``None`` where nothing tells it.
+
+    Args:
+        sort: What its index sorted it by; may be empty.
+        stamp: Its time as the document has it.
+    """
+    told = moment(stamp)
+    indexed = _indexed(sort)
+    if indexed is None:
+        return told
+    return told if told is not None and abs(told - indexed) < timedelta(milliseconds=1) else indexed
+
+
+def exact(line: Line) -> str:
+    """The time of a line for a question to its store: ISO 8601 in UTC, to the nanosecond where that is known.
+
+    Empty where the line has no time.
+    """
+    if line.time is None:
+        return ""
+    value = line.position[0] if line.position else None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= _LATEST_MILLISECONDS:
+        digits = f"{value % 1_000_000_000:09}"
+    else:
+        digits = f"{line.time.microsecond:06}"
+        written = _FRACTION.search(line.stamp)
+        if written is not None and written[1].ljust(6, "0").startswith(digits):
+            digits = written[1].ljust(6, "0")
+    return f"{line.time.replace(microsecond=0, tzinfo=None).isoformat()}.{digits}Z"
+
+
+def _indexed(sort: list[Any]) -> datetime | None:
+    """The time that an index sorts a line by: whole milliseconds or nanoseconds since 1970."""
+    value = sort[0] if sort else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    if value in _NO_TIME:
+        return None
+    microseconds = int(value) // 1000 if value >= _LATEST_MILLISECONDS else int(value) * 1000
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None
+
+
+def bounded(document: dict[str, Any]) -> dict[str, Any]:
+    """A document that everything behind here can go through: its texts are valid, and it is not too deep."""
+    found: dict[str, Any] = _bounded(document, DEEPEST)
+    return found
+
+
+def _bounded(value: Any, levels: int) -> Any:
+    if isinstance(value, str):
+        return valid(value)
+    if isinstance(value, dict):
+        if not levels:
+            return _TOO_DEEP
+        return {valid(key): _bounded(inner, levels - 1) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_bounded(inner, levels - 1) for inner in value] if levels else _TOO_DEEP
+    return value
 
 
 def parsed(document: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +300,7 @@ def moment(stamp: object) -> datetime | None:
         if isinstance(stamp, int | float) and not isinstance(stamp, bool):
             return datetime.fromtimestamp(stamp / 1000, UTC)
         if isinstance(stamp, str):
-            if stamp.isdigit():
+            if stamp.isascii() and stamp.isdecimal():
                 return datetime.fromtimestamp(int(stamp) / 1000, UTC)
             found = datetime.fromisoformat(stamp)
             return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

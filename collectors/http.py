@@ -172,6 +172,8 @@ class HttpSource:
     def _not_decoded(self, answer: HttpAnswer, error: Exception) -> BadAnswer:
         if isinstance(error, msgspec.ValidationError):
             return self.bad_answer(f"answered in an unexpected form: {error}", hint=ANOTHER_SERVICE)
+        if isinstance(error, RecursionError):
+            return self.bad_answer("answered with JSON that is nested too deep to be read", trips=False)
         what = f"answered with something that is not JSON ({str(error)[:200]})"
         return self.bad_answer(what, hint=_looks_like(answer.body))
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from collectors.log_levels import spellings
 from collectors.log_query import (
     And,
     Compare,
@@ -26,7 +28,7 @@ from collectors.log_query import (
     Text,
     fields_of,
 )
-from collectors.logs import LEVELS, Field, Fields
+from collectors.logs import Field, Fields
 
 Clause = dict[str, Any]
 
@@ -37,7 +39,16 @@ ALLOWED = frozenset(
 """All kinds of query that :func:`to_dsl` makes."""
 
 _UNITS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0, "m": 60_000.0, "h": 3_600_000.0}
-_NUMBER = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>us|µs|ms|min|s|m|h)?")
+_NUMBER = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?)(?P<unit>us|µs|ms|min|s|m|h)?"
+)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+"""What a field of whole numbers can hold: ``long`` or ``unsigned_long``."""
+
+ISO = "strict_date_optional_time"
+"""How times are written in a question; said each time, because an index may have another format of its own."""
 
 
 def to_dsl(expression: Expression, fields: Fields) -> Clause:
@@ -127,6 +138,8 @@ def _words(field: Field, text: Text) -> Clause:
 
 
 def _term(field: Field, term: Term) -> Clause:
+    if field.name == "level" and (ways := spellings(term.value, prefix=term.prefix)):
+        return _level(field, ways)
     if field.kind == "other":
         if term.prefix:
             raise _unusable(field, f"{term.value}*", "has no beginnings to search for; give the whole value")
@@ -137,24 +150,23 @@ def _term(field: Field, term: Term) -> Clause:
     if term.prefix:
         if field.kind != "keyword":
             raise _unusable(field, f"{term.value}*", "has no beginnings to search for; compare it with < and >")
-        if field.name == "level":
-            return {"terms": {field.path: _levels(term.value, prefix=True)}}
         return {"prefix": {field.path: {"value": term.value}}}
-    if field.name == "level" and field.kind == "keyword":
-        return {"terms": {field.path: _levels(term.value, prefix=False)}}
     value = _typed(field, term.value)
     if isinstance(value, datetime):
-        return {"range": {field.path: {"gte": value.isoformat(), "lte": value.isoformat()}}}
+        return {"range": {field.path: {"gte": value.isoformat(), "lte": value.isoformat(), "format": ISO}}}
     return {"term": {field.path: {"value": value}}}
 
 
-def _levels(written: str, *, prefix: bool) -> list[str]:
-    """A level in the ways in which it is written, whatever way it was typed."""
-    upper = written.upper()
-    found = [level for level in LEVELS if level.startswith(upper)] if prefix else [upper]
-    if not prefix and upper in ("WARNING", "WARN"):
-        found = ["WARN", "WARNING"]
-    return list(dict.fromkeys(way for level in [*found, written] for way in (level, level.lower(), level.capitalize())))
+def _level(field: Field, ways: tuple[str, ...]) -> Clause:
+    """A level in all the ways in which it is written; those that a field of this kind can have."""
+    if field.kind == "number":
+        return {"terms": {field.path: [int(way) for way in ways if way.isdecimal()]}}
+    if field.kind == "keyword":
+        forms = [form for way in ways for form in (way, way.upper(), way.capitalize())]
+        return {"terms": {field.path: list(dict.fromkeys(forms))}}
+    # By words, and lenient because a number of some indices is a word in others.
+    clauses = [{"match": {field.path: {"query": way, "lenient": True}}} for way in ways]
+    return {"bool": {"should": clauses, "minimum_should_match": 1}}
 
 
 def _range(field: Field, compare: Compare) -> Clause:
@@ -168,10 +180,10 @@ def _range(field: Field, compare: Compare) -> Clause:
         if bound is not None:
             value = _typed(field, bound)
             limits[names[inclusive]] = value.isoformat() if isinstance(value, datetime) else value
-    return {"range": {field.path: limits}}
+    return {"range": {field.path: {**limits, "format": ISO} if field.kind == "time" else limits}}
 
 
-def _typed(field: Field, written: str) -> str | float | bool | datetime:
+def _typed(field: Field, written: str) -> str | int | float | bool | datetime:
     """A value as the field has it."""
     match field.kind:
         case "number":
@@ -179,7 +191,12 @@ def _typed(field: Field, written: str) -> str | float | bool | datetime:
             unit = found["unit"] if found is not None else None
             if found is None or (unit is not None and not field.name.endswith("_ms")):
                 raise _unusable(field, written, "is a number")
-            return float(found["number"]) * (_UNITS[unit] if unit else 1.0)
+            if unit is None and _WHOLE.fullmatch(found["number"]) and _SMALLEST <= int(found["number"]) <= _LARGEST:
+                return int(found["number"])  # a float has room for 53 bits, and would be another number
+            value = float(found["number"]) * (_UNITS[unit] if unit else 1.0)
+            if not math.isfinite(value):
+                raise _unusable(field, written, "is a number below 1.8e308")
+            return value
         case "boolean":
             if written.lower() not in ("true", "false"):
                 raise _unusable(field, written, "is true or false")
@@ -187,9 +204,9 @@ def _typed(field: Field, written: str) -> str | float | bool | datetime:
         case "time":
             try:
                 moment = datetime.fromisoformat(written)
-            except ValueError:
+                return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            except (ValueError, OverflowError):  # its zone may lead out of the years that there are
                 raise _unusable(field, written, "is a time such as 2026-11-23T14:05:00Z") from None
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         case "address":
             try:
                 ipaddress.ip_network(written, strict=False)

@@ -34,6 +34,7 @@ class KnownField(BaseModel):
         identifier: Whether it tells who somebody is, so that it is masked for who may not see that.
         looks_like: Of an identifier the forms that its values have, as regular expressions for a whole word: who may
             not search by it may not look for such a word in the text either.
+        spellings: Of the level: a level → how it is written elsewhere, in small letters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,16 @@ class KnownField(BaseModel):
     help: str
     identifier: bool = False
     looks_like: tuple[re.Pattern[str], ...] = ()
+    spellings: dict[str, tuple[str, ...]] = {}
+
+    @model_validator(mode="after")
+    def _each_spelling_is_one_level(self) -> KnownField:
+        every = [written for ways in self.spellings.values() for written in ways]
+        if twice := sorted({written for written in every if every.count(written) > 1}):
+            raise ValueError(f"spellings: {', '.join(twice)} stands for two levels")
+        if wrong := [written for written in every if written != written.lower()]:
+            raise ValueError(f"spellings: {', '.join(wrong)} must be written in small letters")
+        return self
 
     @model_validator(mode="after")
     def _forms_of_an_identifier(self) -> KnownField:

@@ -75,12 +75,14 @@ class Page:
         after: Where the next page begins; ``None`` at the end.
         partial: What is missing and why, as a sentence; empty where the answer is whole.
         query: What the source was asked, in its own language, for the info button.
+        remarks: What is odd about these lines, each a sentence.
     """
 
     lines: tuple[Line, ...]
     after: Bookmark | None
     partial: str = ""
     query: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,12 @@ from settings import Redis as RedisSettings
 
 T = TypeVar("T")
 
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading an answer of another form than the documented one can raise."""
+
+MOST_PRIMARIES = 3
+"""Servers that are named of those that a Sentinel watches."""
+
 OLDEST = 6
 """Oldest major version whose answers the console knows; what came later is missing there and told so."""
 
@@ -36,6 +42,13 @@ LOOK_TTL = 600.0
 
 ASKED_LOOK_TTL = 86_400.0
 """The same for a look that somebody asked for at a large instance: it is not repeated by itself."""
+
+
+class NotACache(BadAnswer):
+    """A server that is well and holds no keys: it cannot tell how the cache does."""
+
+    kind = "not a cache"
+    default_trips = False
 
 
 class Redis:
@@ -66,7 +79,7 @@ class Redis:
         """
 
         def load() -> Info:
-            found = self._read(redis_info.info, "INFO", "all")
+            found = self._cache_only(self._read(redis_info.info, "INFO", "all"))
             self.known = (found, datetime.now(UTC))
             return found
 
@@ -86,7 +99,7 @@ class Redis:
             told, times = session.answers(*commands)
             if isinstance(told, ResponseError):
                 raise self.source.named(commands[0], told)
-        found = self._decoded(redis_info.info, told)
+        found = self._cache_only(self._decoded(redis_info.info, told))
         self.known = (found, datetime.now(UTC))
         return found, {} if isinstance(times, ResponseError) else self._decoded(redis_info.histograms, times)
 
@@ -107,9 +120,12 @@ class Redis:
             SourceError: No usable answer, and none young enough is kept.
         """
 
-        def decode(pairs: list[bytes]) -> dict[str, str]:
-            texts = [one.decode("utf-8", "replace") for one in pairs]
-            return dict(zip(texts[::2], texts[1::2], strict=True))
+        def decode(answer: Any) -> dict[str, str]:
+            return {
+                name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+                for name, value in redis_info.pairs(answer)
+                if isinstance(name, bytes) and isinstance(value, bytes)
+            }
 
         return self._kept("config", lambda: self._read(decode, "CONFIG", "GET", *sorted(CONFIG_KEYS)), ttl=CONFIG_TTL)
 
@@ -145,7 +161,11 @@ class Redis:
         """
         ttl = ASKED_LOOK_TTL if asked else LOOK_TTL
         most = self.settings.sample_keys
-        return self._kept("look", lambda: redis_keys.look(self.source, most), asked or None, ttl=ttl)
+
+        def load() -> Look:
+            return self._decoded(lambda server: redis_keys.look(server, most), self.source)
+
+        return self._kept("look", load, asked or None, ttl=ttl)
 
     def close(self) -> None:
         """Close all connections."""
@@ -155,6 +175,20 @@ class Redis:
         view = (self.environment, "redis", name)
         return self._cache.get(view, moment, load, ttl=ttl)
 
+    def _cache_only(self, found: Info) -> Info:
+        """The same, where it is told by a server that holds keys.
+
+        Raises:
+            NotACache: It is a Sentinel.
+        """
+        if found.mode != "sentinel":
+            return found
+        watched = " and ".join(f"{name} at {address}" for name, address in found.primaries[:MOST_PRIMARIES])
+        what = "is a Sentinel, which holds no keys" + (f": it watches {watched}" if watched else "")
+        place = found.primaries[0][1] if len(found.primaries) == 1 else "that primary"
+        hint = f"Set host and port of this source to {place}."
+        raise NotACache(self.source.name, self.source.address, what, hint=hint)
+
     def _read(self, decode: Callable[[Any], T], *words: Word) -> T:
         return self._decoded(decode, self.source.ask(*words))
 
@@ -163,6 +197,6 @@ class Redis:
             return decode(answer)
         except SourceError:
             raise
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except UNREADABLE as error:
             what = f"answered in a form that the console does not know: {type(error).__name__}"
             raise BadAnswer(self.source.name, self.source.address, what, trips=False) from None

@@ -14,7 +14,10 @@ from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from telemetry.masks import foreign
 
-DRIVER_ERRORS: tuple[type[Exception], ...] = (exceptions.RedisError, OSError)
+_NOT_ITS_PROTOCOL = (IndexError, MemoryError, OverflowError, RecursionError, ValueError)
+"""What redis-py's parser raises over an answer of another form: a length that is none, lists without an end."""
+
+DRIVER_ERRORS: tuple[type[Exception], ...] = (exceptions.RedisError, OSError, *_NOT_ITS_PROTOCOL)
 """All that sending a command and reading its answer can raise."""
 
 LONGEST_REASON = 300
@@ -34,6 +37,8 @@ _BY_WORDS: tuple[tuple[str, tuple[type[SourceError], str, str, bool]], ...] = (
     ("unknown command", (BadAnswer, "does not know this command: {words}",
                          "A managed service or rename-command leaves it out.", False)),
     ("unknown subcommand", (BadAnswer, "does not know this command: {words}", "It came with Redis 7.0.", False)),
+    ("SELECT is not allowed in cluster mode", (BadAnswer, "is one node of a cluster, which has database 0 only",
+                                               "Set database = 0 for this source in the settings.", True)),
     ("DB index is out of range", (BadAnswer, "has no such database",
                                   "Correct database of this source in the settings.", True)),
     ("certificate", (Unreachable, "shows a certificate that is not trusted: {words}",
@@ -74,6 +79,10 @@ _BY_CLASS: dict[type[Exception], tuple[type[SourceError], str, str, bool]] = {
     ssl.SSLError: (Unreachable, "cannot be reached over TLS: {words}", "Check tls and ca_file of this source.", True),
     TimeoutError: (TimedOut, f"did not answer {WITHIN}", "Look at its load and at its log.", True),
     OSError: (Unreachable, "cannot be reached: {words}", "Look whether it runs.", True),
+    **dict.fromkeys(_NOT_ITS_PROTOCOL, (
+        BadAnswer, "answered in a form that is not Redis' protocol: {words}", "Check host and port of this source.",
+        False,
+    )),
 }  # fmt: skip
 
 

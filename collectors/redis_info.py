@@ -5,7 +5,9 @@ What a server leaves out (an older version, a managed service) is ``None``: unkn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +16,16 @@ from telemetry.masks import foreign
 
 LONGEST_WORD = 2000
 """Characters that are kept of one argument of a slow command."""
+
+LARGEST = 2**63 - 1
+"""The largest whole number that is taken for one; servers write larger ones where a figure fell below zero."""
+
+LONGEST_SECONDS = 9_000_000_000
+"""Seconds, as an age or since 1970, up to which a time can be told (the year 2255)."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,19}(?:\.[0-9]{0,19})?(?:[eE][+-]?[0-9]{1,4})?")
+_TIMES = ("_seconds", "_seconds_ago", "_sec", "_time")
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +36,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
     redis_version: str | None = None
     valkey_version: str | None = None
+    dragonfly_version: str | None = None
     redis_mode: str | None = None
     server_mode: str | None = None
     run_id: str | None = None
@@ -144,16 +157,27 @@ class Info(msgspec.Struct, frozen=True):
         databases: Number of a database → what is in it.
         commands: Name of a command, with ``|`` before its subcommand → what was done of it.
         replicas: The replicas of this server.
+        primaries: Of a Sentinel: name and address of each server that it watches.
+        counts_keys: Whether it tells of its databases at all; an empty one is not listed then.
     """
 
     stats: Stats
     databases: dict[int, Keyspace]
     commands: dict[str, Command]
     replicas: tuple[Replica, ...]
+    primaries: tuple[tuple[str, str], ...] = ()
+    counts_keys: bool = True
+
+    @property
+    def mode(self) -> str:
+        """``standalone``, ``cluster`` or ``sentinel``; empty where it is not told."""
+        return self.stats.server_mode or self.stats.redis_mode or ""
 
     @property
     def product(self) -> str:
         """``Valkey 8.1.8`` or ``Redis 7.0.15``."""
+        if self.stats.dragonfly_version:
+            return f"Dragonfly {self.stats.dragonfly_version.removeprefix('df-')}"
         if self.stats.valkey_version:
             return f"Valkey {self.stats.valkey_version}"
         return f"Redis {self.stats.redis_version}" if self.stats.redis_version else "a server of unknown version"
@@ -162,7 +186,7 @@ class Info(msgspec.Struct, frozen=True):
     def major(self) -> int | None:
         """Major version of Redis, or the one that a Valkey answers as."""
         first = (self.stats.redis_version or "").partition(".")[0]
-        return int(first) if first.isdigit() else None
+        return _whole(first)
 
 
 class Slow(msgspec.Struct, frozen=True):
@@ -170,7 +194,7 @@ class Slow(msgspec.Struct, frozen=True):
 
     Attributes:
         id: Its number.
-        time: When it ran, seconds since 1970.
+        time: When it ran, seconds since 1970; ``None`` where that is not told.
         usec: How long it took, without waiting and without the network.
         words: The command and its arguments, cut; a server keeps no more than 32 of them.
         client: Address of who sent it.
@@ -178,7 +202,7 @@ class Slow(msgspec.Struct, frozen=True):
     """
 
     id: int
-    time: int
+    time: int | None
     usec: int
     words: tuple[str, ...]
     client: str
@@ -192,8 +216,8 @@ class Client(msgspec.Struct, frozen=True):
         address: Host and port it comes from.
         name: How it calls itself.
         user: As whom it signed in.
-        age: Seconds since it was made.
-        idle: Seconds since its last command.
+        age: Seconds since it was made; ``None`` where the server does not tell.
+        idle: Seconds since its last command; ``None`` where the server does not tell.
         command: Its last command.
         flags: The server's letters: ``b`` waits in a blocking command, ``S`` is a replica, ``P`` listens to channels.
         memory: Bytes that it takes; ``None`` where the server does not tell.
@@ -202,8 +226,8 @@ class Client(msgspec.Struct, frozen=True):
     address: str
     name: str
     user: str
-    age: int
-    idle: int
+    age: int | None
+    idle: int | None
     command: str
     flags: str
     memory: int | None
@@ -215,13 +239,16 @@ Histogram = dict[int, int]
 
 def info(text: bytes) -> Info:
     """Read an answer to INFO; what is unknown in it is left out."""
-    lines = [line.strip() for line in text.decode("utf-8", "replace").splitlines()]
+    lines = [line.strip() for line in text.decode("utf-8", "replace").split("\n")]
     told = dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
     stats = {name: found for name in Stats.__struct_fields__ if (found := _figure(name, told)) is not None}
     databases = {
-        int(name[2:]): Keyspace(_whole(one.get("keys")) or 0, _whole(one.get("expires")) or 0)
+        number: Keyspace(keys, _whole(one.get("expires")) or 0)
         for name, value in told.items()
-        if name.startswith("db") and name[2:].isdigit() and (one := _parts(value))
+        if name.startswith("db")
+        and (number := _whole(name[2:])) is not None
+        and (one := _parts(value))
+        and (keys := _whole(one.get("keys"))) is not None
     }
     commands = {
         name.removeprefix("cmdstat_").lower(): _command(name.removeprefix("cmdstat_"), value, told)
@@ -232,38 +259,47 @@ def info(text: bytes) -> Info:
     replicas = tuple(
         _replica(_parts(value), offset)
         for name, value in told.items()
-        if name.startswith("slave") and name[5:].isdigit() and "state=" in value
+        if name.startswith("slave") and _whole(name[5:]) is not None and "state=" in value
     )
-    return Info(Stats(**stats), databases, commands, replicas)
+    primaries = tuple(
+        (one.get("name", ""), one["address"])
+        for name, value in told.items()
+        if name.startswith("master") and _whole(name[6:]) is not None and "address" in (one := _parts(value))
+    )
+    counts_keys = bool(databases) or any(line.lower() == "# keyspace" for line in lines)
+    return Info(Stats(**stats), databases, commands, replicas, primaries, counts_keys)
 
 
-def slow(rows: Sequence[Sequence[Any]]) -> tuple[Slow, ...]:
-    """Read an answer to SLOWLOG GET."""
-    return tuple(
-        Slow(
-            int(row[0]),
-            int(row[1]),
-            int(row[2]),
-            tuple(_text(word) for word in row[3]),
-            _text(row[4]) if len(row) > 4 else "",
-            _text(row[5]) if len(row) > 5 else "",
-        )
-        for row in rows
-    )
+def slow(rows: Sequence[Any]) -> tuple[Slow, ...]:
+    """Read an answer to SLOWLOG GET; an entry that cannot be read is left out."""
+    return tuple(one for row in rows if (one := _slow(row)) is not None)
+
+
+def _slow(row: Any) -> Slow | None:
+    if not isinstance(row, list | tuple) or len(row) < 4 or not isinstance(row[3], list | tuple):
+        return None
+    number, moment, usec = (_whole(_text(part)) for part in row[:3])
+    if number is None or usec is None or usec < 0:
+        return None
+    known = moment is not None and 0 <= moment <= LONGEST_SECONDS
+    client, name = (_text(row[place]) if len(row) > place and row[place] is not None else "" for place in (4, 5))
+    return Slow(number, moment if known else None, usec, tuple(_text(word) for word in row[3]), client, name)
 
 
 def clients(text: bytes) -> tuple[Client, ...]:
     """Read an answer to CLIENT LIST."""
     found = []
-    for line in text.decode("utf-8", "replace").splitlines():
-        one = dict(part.split("=", 1) for part in line.split(" ") if "=" in part)
+    for line in text.decode("utf-8", "backslashreplace").split("\n"):
+        one = dict(part.split("=", 1) for part in line.strip().split(" ") if "=" in part)
+        if not one:
+            continue
         found.append(
             Client(
                 one.get("addr", ""),
                 one.get("name", ""),
                 one.get("user", ""),
-                _whole(one.get("age")) or 0,
-                _whole(one.get("idle")) or 0,
+                _whole(one.get("age")),
+                _whole(one.get("idle")),
                 one.get("cmd", ""),
                 one.get("flags", ""),
                 _whole(one.get("tot-mem")),
@@ -272,16 +308,24 @@ def clients(text: bytes) -> tuple[Client, ...]:
     return tuple(found)
 
 
-def histograms(rows: Sequence[Any]) -> dict[str, Histogram]:
-    """Read an answer to LATENCY HISTOGRAM: command → its histogram."""
+def histograms(rows: Any) -> dict[str, Histogram]:
+    """Read an answer to LATENCY HISTOGRAM: command → its histogram; one that cannot be read is left out."""
     found = {}
-    for name, told in zip(rows[::2], rows[1::2], strict=True):
-        parts = dict(zip(told[::2], told[1::2], strict=True))
-        pairs = parts.get(b"histogram_usec", [])
-        found[_text(name).lower()] = {
-            int(bound): int(calls) for bound, calls in zip(pairs[::2], pairs[1::2], strict=True)
-        }
+    for name, told in pairs(rows):
+        parts = {_text(key): value for key, value in pairs(told)}
+        counts = [(_whole(_text(bound)), _whole(_text(calls))) for bound, calls in pairs(parts.get("histogram_usec"))]
+        known = {bound: calls for bound, calls in counts if bound is not None and calls is not None}
+        if len(known) == len(counts):
+            found[_text(name).lower()] = known
     return found
+
+
+def pairs(answer: Any) -> Iterable[tuple[Any, Any]]:
+    """Names and values: a map in the newer protocol, a flat list in the older one."""
+    if isinstance(answer, Mapping):
+        return list(answer.items())
+    flat = list(answer) if isinstance(answer, list | tuple) else []
+    return zip(flat[::2], flat[1::2], strict=False)
 
 
 def _figure(name: str, told: Mapping[str, str]) -> Any:
@@ -290,10 +334,8 @@ def _figure(name: str, told: Mapping[str, str]) -> Any:
     kind = _KINDS[name]
     if kind is str:
         return text or None
-    try:
-        return kind(text)
-    except ValueError:
-        return None
+    found = _whole(text) if kind is int else _number(text)
+    return None if found is not None and name.endswith(_TIMES) and abs(found) > LONGEST_SECONDS else found
 
 
 _KINDS: dict[str, type[Any]] = {
@@ -307,23 +349,26 @@ def _parts(text: str) -> dict[str, str]:
 
 
 def _whole(text: str | None) -> int | None:
-    try:
-        return int(text or "")
-    except ValueError:
+    """A whole number of at most 64 bits; ``None`` for anything else."""
+    if text is None or not _WHOLE.fullmatch(text):
         return None
+    found = int(text)
+    return found if abs(found) <= LARGEST else None
+
+
+def _number(text: str | None) -> float | None:
+    """A finite number; ``None`` for anything else, as ``-nan`` or ``inf`` of a ratio without a denominator."""
+    if text is None or not _DECIMAL.fullmatch(text):
+        return None
+    found = float(text)
+    return found if math.isfinite(found) else None
 
 
 def _command(name: str, text: str, told: Mapping[str, str]) -> Command:
     one = _parts(text)
     counts = [_whole(one.get(key)) or 0 for key in ("calls", "usec", "rejected_calls", "failed_calls")]
     percentiles = _parts(told.get(f"latency_percentiles_usec_{name}", ""))
-    found: list[float | None] = []
-    for key in ("p50", "p99", "p99.9"):
-        try:
-            found.append(float(percentiles.get(key, "")))
-        except ValueError:
-            found.append(None)
-    return Command(*counts, *found)
+    return Command(*counts, *(_number(percentiles.get(key)) for key in ("p50", "p99", "p99.9")))
 
 
 def _replica(one: Mapping[str, str], offset: int | None) -> Replica:

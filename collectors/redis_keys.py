@@ -124,7 +124,7 @@ def _asked(server: RedisServer, session: Session, names: Sequence[bytes], refuse
         found[name] = Key(
             _shown(name),
             len(name),
-            kind.decode() if isinstance(kind, bytes) else "",
+            kind.decode("utf-8", "replace") if isinstance(kind, bytes) else "",
             None if ttl is None else -1.0 if ttl < 0 else ttl / 1000,
             _known(size),
         )

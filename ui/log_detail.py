@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ FIELDS_HEIGHT = 320
 LONGEST_TEXT = 4_000
 """Characters of a text in the tree; the copy of the line has more."""
 LONGEST_COPY = 64_000
+LARGEST_EXACT = 2**53
+"""The largest whole number up to which a browser tells each from the next; larger ones are shown as texts."""
 MOST_LEAVES = 2_000
 """Values of a document that the tree shows; a document of ten thousand would stop the browser."""
 
@@ -215,4 +218,13 @@ def cleaned(value: Any, left: list[int] | None = None) -> Any:
     if isinstance(value, list | tuple):
         return [cleaned(inner, left) for inner in value[: max(left[0], 0)]]
     left[0] -= 1
-    return clean(value, LONGEST_TEXT, lines=True) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return clean(value, LONGEST_TEXT, lines=True)
+    return value if _is_exact_in_a_browser(value) else str(value)
+
+
+def _is_exact_in_a_browser(value: Any) -> bool:
+    """Whether JavaScript reads it as it is: its numbers hold 53 bits, and JSON knows nothing that is not finite."""
+    if isinstance(value, int):
+        return abs(value) <= LARGEST_EXACT
+    return not isinstance(value, float) or math.isfinite(value)

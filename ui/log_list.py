@@ -21,6 +21,7 @@ from analysis.cells import csv_cell
 from analysis.events import Event
 from collectors.cache import Kept
 from collectors.errors import BadAnswer, SourceError
+from collectors.log_levels import level_of
 from collectors.span import Span
 from ui import context, format, log_search, log_state
 from ui.clean import clean
@@ -46,7 +47,7 @@ _DRAWN = "logs rows drawn"
 _ROUND = "logs list round"
 _SCROLLED = "logs list scrolled"
 
-_STATUS_OF = {"ERROR": "broken", "FATAL": "broken", "CRITICAL": "broken", "WARN": "risk", "WARNING": "risk"}
+_STATUS_OF = {"FATAL": "broken", "ERROR": "broken", "WARN": "risk"}
 _QUIET = {"DEBUG", "TRACE"}
 
 Ask = Callable[[Span, "Next | None"], "LogPage"]
@@ -295,7 +296,7 @@ def export_address(page: LogPage, state: LogState) -> str:
 
 def status_of(level: str) -> str:
     """The status that a level stands for; empty for ordinary ones."""
-    return _STATUS_OF.get(level.upper(), "")
+    return _STATUS_OF.get(level_of(level), "")
 
 
 def close() -> None:
@@ -389,4 +390,4 @@ def _look(row: Row | Event, theme: Theme, opened: bool) -> str:
     background = f"background-color: {_TINTS[tint][dark]}; " if tint else ""
     if status:
         return f"{background}color: {STATUS[status].colour(theme)}"
-    return f"{background}color: {LOOKS[theme].muted if row.level in _QUIET else LOOKS[theme].text}"
+    return f"{background}color: {LOOKS[theme].muted if level_of(row.level) in _QUIET else LOOKS[theme].text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -28,9 +29,12 @@ MOST_TIMES = 12
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """The figures of a sample, as they are written; short names, since there are many of them."""
+    """The figures of a sample, as they are written; short names, since there are many of them.
 
-    f: dict[str, float]
+    A figure is null where an older console noted one that was not finite.
+    """
+
+    f: dict[str, float | None]
     c: dict[str, tuple[int, int]]
     t: dict[str, dict[int, int]]
 
@@ -45,10 +49,12 @@ def sample_of(info: Info, times: Mapping[str, Histogram], moment: datetime, data
         database: Number of the database that the service uses.
     """
     stats = info.stats
-    figures = {name: float(found) for name in (*COUNTERS, *GAUGES) if (found := getattr(stats, name)) is not None}
+    told = {name: float(found) for name in (*COUNTERS, *GAUGES) if (found := getattr(stats, name)) is not None}
+    figures = {name: found for name, found in told.items() if math.isfinite(found)}
     keyspace = info.databases.get(database)
-    figures["keys"] = float(keyspace.keys if keyspace is not None else 0)
-    figures["expires"] = float(keyspace.expires if keyspace is not None else 0)
+    if info.counts_keys:
+        figures["keys"] = float(keyspace.keys if keyspace is not None else 0)
+        figures["expires"] = float(keyspace.expires if keyspace is not None else 0)
     if stats.keyspace_hits is not None:
         looks = sum(info.commands[name].calls for name in LOOKS if name in info.commands)
         figures["hits"] = float(max(stats.keyspace_hits - looks, 0))
@@ -90,7 +96,7 @@ def remembered(database: Database, environment: str, start: datetime, end: datet
         RecordsError: The records could not be used.
     """
     return [
-        Sample(one.taken_at, one.run_id, found.f, found.c, found.t)
+        Sample(one.taken_at, one.run_id, _told(found.f), found.c, found.t)
         for one in read_cache_samples(database, environment, start, end)
         if (found := _decoded(one.figures)) is not None
     ]
@@ -100,8 +106,12 @@ def _decoded(text: str) -> _Kept | None:
     """A sample as it was written; one of a form that is no longer known is left out."""
     try:
         return msgspec.json.decode(text, type=_Kept)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
+
+
+def _told(figures: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: found for name, found in figures.items() if found is not None}
 
 
 def _plain(times: Mapping[str, Mapping[int, int]]) -> dict[str, dict[int, int]]:

@@ -103,7 +103,7 @@ def load_slow(sources: Sources, identifiers: bool) -> Kept[SlowLog]:
     rows = pd.DataFrame(
         [
             {
-                "time": pd.Timestamp(one.time, unit="s", tz="UTC"),
+                "time": pd.NaT if one.time is None else pd.Timestamp(one.time, unit="s", tz="UTC"),
                 "took": one.usec / 1e6,
                 "command": masked(one.words, identifiers),
                 "client": one.client if identifiers else MASK,
@@ -162,10 +162,10 @@ def load_clients(sources: Sources, identifiers: bool) -> Kept[pd.DataFrame]:
                 "name": one.name,
                 "host": one.address.rpartition(":")[0] if identifiers else MASK,
                 "user": one.user,
-                "memory": float(one.memory) if one.memory is not None else None,
+                "memory": _float(one.memory),
                 "blocked": "b" in one.flags,
-                "idle": one.idle,
-                "oldest": one.age,
+                "idle": _float(one.idle),
+                "oldest": _float(one.age),
                 "command": one.command,
             }
             for one in kept.value
@@ -183,6 +183,11 @@ def load_clients(sources: Sources, identifiers: bool) -> Kept[pd.DataFrame]:
         command=("command", lambda names: names.mode().iloc[0]),
     ).reset_index()
     return Kept(found.sort_values("memory", ascending=False, ignore_index=True)[columns], kept.as_of, kept.error)
+
+
+def _float(number: int | None) -> float:
+    """A number for a column of a frame: NaN where it is not told."""
+    return float("nan") if number is None else float(number)
 
 
 @dataclass(frozen=True)

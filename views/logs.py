@@ -252,7 +252,7 @@ def load_page(
     found = [_row(line, columns) for line in lines]
     rows = interleaved(found, events, order, before=after.time if after is not None else None, last=page.after is None)
     following = Next(page.after, found[-1].time) if page.after is not None else None
-    partly = (page.partial,) if page.partial else ()
+    partly = (*((page.partial,) if page.partial else ()), *page.remarks)
     return LogPage(rows, span.start, span.end, following, (*partly, *remarks), page.query)
 
 

@@ -17,6 +17,7 @@ from analysis.events import Event, EventKind
 from analysis.pattern_changes import Usual, is_new, surged
 from analysis.patterns import Miner, Pattern
 from collectors.cache import Kept
+from collectors.log_levels import counted_level
 from collectors.log_query import EVERYTHING, Expression
 from collectors.logs import LEVELS, Line, LogSource, Question
 from collectors.registry import Sources
@@ -237,7 +238,7 @@ def _trend(times: Floats, span: Span) -> Floats:
 
 
 def _urgency(found: Found) -> tuple[bool, bool, int, int]:
-    level = found.pattern.level
+    level = counted_level(found.pattern.level)
     gravity = LEVELS.index(level) if found.told and level in LEVELS else len(LEVELS)
     return (not found.told, not (found.told and found.new), gravity, -found.count)
 

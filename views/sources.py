@@ -13,14 +13,14 @@ from typing import Literal, TypeVar
 
 from collectors.alertmanager import Alertmanager
 from collectors.cache import Kept
-from collectors.elasticsearch import Elasticsearch
+from collectors.elasticsearch import ClusterHealth, Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
 from collectors.postgres import Postgres, Server
 from collectors.prometheus import Prometheus
 from collectors.prometheus_wire import Target
-from collectors.redis import OLDEST, Redis
+from collectors.redis import OLDEST, NotACache, Redis
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.synaptic import Synaptic, versions
@@ -116,9 +116,10 @@ def _answered(
     try:
         version, lacks = check()
     except SourceError as error:
-        hint = error.hint
+        # What answers there is well, but it is not what is asked for: nothing is known of that.
+        failed: Status = "unknown" if isinstance(error, NotACache) else "broken"
         return SourceReport(
-            name, PURPOSES[name], "broken", error.what, source.address, "", source.guard.health(), (), hint
+            name, PURPOSES[name], failed, error.what, source.address, "", source.guard.health(), (), error.hint
         )
     status: Status = "risk" if lacks else "ok"
     summary = "answers" if not lacks else f"answers, {len(lacks)} thing{'s' if len(lacks) > 1 else ''} missing"
@@ -278,16 +279,16 @@ def _alertmanager(alertmanager: Alertmanager) -> SourceReport:
 
 def _elasticsearch(logs: Elasticsearch) -> SourceReport:
     def check() -> tuple[str, list[Lack]]:
-        info, health, documents = side_by_side(logs.info, logs.health, logs.documents)
-        lacks = []
-        if health.status != "green":
-            what = "some lines cannot be read" if health.status == "red" else "there is no second copy of some lines"
-            lacks.append(
-                Lack(
-                    f"The cluster is {health.status}: {health.unassigned_shards} shards have no node, so {what}.",
-                    "GET _cluster/allocation/explain on the cluster tells why.",
-                )
-            )
+        info, health, documents = side_by_side(
+            lambda: _or_refusal(logs.info), lambda: _or_refusal(logs.health), logs.documents
+        )
+        lacks = [
+            Lack(f"It {found.what}: {costs}.", found.hint)
+            for found, costs in ((info, "its version is not known"), (health, "the health of the cluster is not known"))
+            if isinstance(found, SourceError)
+        ]
+        if not isinstance(health, SourceError) and health.status.lower() != "green":
+            lacks.append(_health(health))
         if documents == 0:
             lacks.append(
                 Lack(
@@ -296,9 +297,20 @@ def _elasticsearch(logs: Elasticsearch) -> SourceReport:
                 )
             )
         lacks += _timeless(logs)
-        return info.version.number, lacks
+        return "" if isinstance(info, SourceError) else info.version.number, lacks
 
     return _answered("elasticsearch", logs, check)
+
+
+def _health(health: ClusterHealth) -> Lack:
+    """What a cluster that is not green cannot do."""
+    unassigned = f"{health.unassigned_shards} shards have no node"
+    texts = {
+        "yellow": f"The cluster is yellow: {unassigned}, so there is no second copy of some lines.",
+        "red": f"The cluster is red: {unassigned}, so some lines cannot be read.",
+    }
+    unknown = f"The cluster calls its health “{health.status}”, which the console does not know: {unassigned}."
+    return Lack(texts.get(health.status.lower(), unknown), "GET _cluster/allocation/explain on the cluster tells why.")
 
 
 def _timeless(logs: Elasticsearch) -> list[Lack]:
@@ -390,7 +402,15 @@ def _redis(cache: Redis) -> SourceReport:
             lacks.append(Lack(f"It is {info.product}; the console knows {OLDEST} and newer.", "Upgrade it."))
         if info.stats.loading:
             lacks.append(Lack("It is loading its data and serves no key yet.", "Wait for it."))
-        if info.stats.cluster_enabled:
+        if info.stats.role in ("slave", "replica"):
+            primary = f"{info.stats.master_host or '?'}:{info.stats.master_port or '?'}"
+            lacks.append(
+                Lack(
+                    f"It is a replica of {primary}: hits, commands and slow commands are those of this copy alone.",
+                    f"Set host and port of this source to the primary, {primary}.",
+                )
+            )
+        if info.stats.cluster_enabled or info.mode == "cluster":
             lacks.append(
                 Lack(
                     "It is one node of a cluster: figures and keys are those of this node alone.",
@@ -413,13 +433,8 @@ def _redis(cache: Redis) -> SourceReport:
 
 def _refusal(read: Callable[[], object]) -> SourceError | None:
     """Why something cannot be read though its source answers; ``None`` where it can."""
-    try:
-        read()
-    except SourceError as error:
-        if error.trips:
-            raise
-        return error
-    return None
+    found = _or_refusal(read)
+    return found if isinstance(found, SourceError) else None
 
 
 def overall(reports: list[SourceReport]) -> Status:

@@ -133,7 +133,7 @@ def test_an_error_of_the_system_without_a_number_is_told_by_its_name():
         (elasticsearch.UnsupportedProductError, 200, BadAnswer, False),
         (elastic_transport.ConnectionTimeout, 0, TimedOut, True),
         (elastic_transport.TlsError, 0, Unreachable, True),
-        (elastic_transport.SerializationError, 0, BadAnswer, True),
+        (elastic_transport.SerializationError, 0, BadAnswer, False),
     ],
 )
 def test_exceptions_of_the_elasticsearch_client_become_the_kind_that_says_what_happened(
@@ -249,4 +249,4 @@ def test_an_exception_of_redis_py_says_what_happened(kind, words, expected, trip
 
 def test_a_mistake_of_the_console_is_not_taken_for_one_of_redis():
     with pytest.raises(KeyError):
-        mapped_redis(ValueError("a bug"), "redis", "here")
+        mapped_redis(TypeError("a bug"), "redis", "here")

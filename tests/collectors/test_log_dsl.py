@@ -22,6 +22,7 @@ FIELDS = Fields(
         Field("error", "fields.error", "text", countable=False, conflict="The indices disagree about error."),
     )
 )
+ORDERS = Fields((Field("order_id", "order_id", "number", countable=True),))
 NAMES = st.sampled_from([one.name for one in FIELDS.known] + ["unknown", "fields.component"])
 
 
@@ -60,7 +61,8 @@ def test_where_the_fields_are_not_known_nothing_but_the_message_can_match(tree):
         ("duration_ms:[1 TO 5}", {"range": {"fields.duration_ms": {"gte": 1.0, "lt": 5.0}}}),
         ("success:TRUE", {"term": {"fields.success": {"value": True}}}),
         ("ip_address:10.0.0.0/8", {"term": {"fields.ip_address": {"value": "10.0.0.0/8"}}}),
-        ("@timestamp>=2026-11-23T14:05:00Z", {"range": {"@timestamp": {"gte": "2026-11-23T14:05:00+00:00"}}}),
+        ("@timestamp>=2026-11-23T14:05:00Z", {"range": {"@timestamp": {
+            "gte": "2026-11-23T14:05:00+00:00", "format": "strict_date_optional_time"}}}),
         ("error:timeout", {"match_phrase": {"fields.error": {"query": "timeout"}}}),
         ("component:*", {"exists": {"field": "fields.component"}}),
         ("-component:*", {"bool": {"must_not": [{"exists": {"field": "fields.component"}}]}}),
@@ -70,11 +72,76 @@ def test_what_a_clause_becomes_depends_on_its_field(text, query):
     assert to_dsl(parse(text), FIELDS) == query
 
 
+@pytest.mark.parametrize(
+    ("text", "number", "same"),
+    [
+        ("order_id:9007199254740993", 9007199254740993, int),
+        ("order_id:-9223372036854775808", -(2**63), int),
+        ("order_id:18446744073709551615", 2**64 - 1, int),
+        ("order_id:99999999999999999999", 1e20, float),
+        ("order_id:007", 7, int),
+        ("order_id:1.5", 1.5, float),
+        ("order_id:1e3", 1000.0, float),
+    ],
+)
+def test_a_whole_number_stays_the_number_that_was_typed(text, number, same):
+    (clause,) = to_dsl(parse(text), ORDERS)["term"].values()
+    assert clause["value"] == number
+    assert type(clause["value"]) is same
+    (limits,) = to_dsl(parse(text.replace(":", ">=")), ORDERS)["range"].values()
+    assert limits == {"gte": number}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("order_id>1e999", "below 1.8e308"),
+        ("duration_ms>1e308h", "below 1.8e308"),
+        (f"order_id:{'9' * 1900}", "is a number"),
+        ("order_id:nan", "is a number"),
+        ("order_id:-inf", "is a number"),
+        ("order_id:٣", "is a number"),
+        ("@timestamp>0001-01-01T00:00:00+14:00", "is a time"),
+        ("@timestamp:9999-12-31T23:59:59-14:00", "is a time"),
+        ("@timestamp<10000-01-01T00:00:00Z", "is a time"),
+    ],
+)
+def test_a_value_that_no_store_could_read_is_a_mistake_of_the_search(text, told):
+    with pytest.raises(QueryMistake, match=told):
+        check(text, parse(text), Fields((*FIELDS.known, *ORDERS.known)))
+
+
 def test_a_level_is_found_in_every_way_in_which_it_is_written():
     (values,) = to_dsl(parse("level:error"), FIELDS)["terms"].values()
-    assert {"ERROR", "error", "Error"} <= set(values)
+    assert {"ERROR", "error", "Error", "err", "ERR", "PANIC", "critical", "50", "60"} <= set(values)
+    assert not {"WARN", "info", "40"} & set(values)
     (values,) = to_dsl(parse("level:warning"), FIELDS)["terms"].values()
     assert {"WARN", "WARNING"} <= set(values)
+    (values,) = to_dsl(parse("level:fatal"), FIELDS)["terms"].values()
+    assert "PANIC" in values
+    assert "ERROR" not in values
+    assert to_dsl(parse("level:audit"), FIELDS) == {"term": {"level": {"value": "audit"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "clause"),
+    [
+        ("number", "level:error", {"terms": {"level": [60, 0, 1, 2, 50, 3]}}),
+        ("number", "level:Warn*", {"terms": {"level": [40, 4]}}),
+        ("number", "level:50", {"term": {"level": {"value": 50}}}),
+        ("number", "level>=40", {"range": {"level": {"gte": 40}}}),
+    ],
+)
+def test_a_level_that_is_a_number_is_found_by_its_name(kind, text, clause):
+    assert to_dsl(parse(text), Fields((Field("level", "level", kind, countable=True),))) == clause
+
+
+@pytest.mark.parametrize("kind", ["text", "other"])
+def test_a_level_in_a_field_of_words_is_found_by_each_of_its_spellings(kind):
+    query = to_dsl(parse("level:error"), Fields((Field("level", "level", kind, countable=False),)))
+    words = {clause["match"]["level"]["query"] for clause in query["bool"]["should"]}
+    assert {"error", "err", "panic", "50"} <= words
+    assert set(kinds(query)) <= ALLOWED
 
 
 def test_words_are_looked_for_in_every_place_of_the_message():

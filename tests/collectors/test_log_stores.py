@@ -283,6 +283,66 @@ def test_the_window_is_understood_whatever_way_the_index_writes_its_times(real_e
     assert [one.time for one in found] == [START + timedelta(seconds=n) for n in range(6, -1, -1)]
 
 
+@pytest.mark.integration
+def test_times_in_a_format_of_the_index_s_own_are_turned_into_pages_and_surroundings(
+    real_elasticsearch: str, source: Make
+):
+    name = f"own-{uuid.uuid4().hex}"
+    forms = {"dd/MM/yyyy HH:mm:ss": "23/11/2026 11:%02d:00", "epoch_millis": None, "": None}
+    for place, (form, text) in enumerate(forms.items()):
+        index = f"{name}-{place}"
+        field = {"type": "date", "format": form} if form else {"type": "date"}
+        put(real_elasticsearch, index, {"mappings": {"properties": {"@timestamp": field}}})
+        moments = [START + timedelta(minutes=3 * n + place) for n in range(4)]
+        written = [
+            text % at.minute if text else int(at.timestamp() * 1000) if "epoch" in form else at.isoformat()
+            for at in moments
+        ]
+        write(real_elasticsearch, index, [{"@timestamp": one, "message": "m"} for one in written])
+    # Without snapshots, because the wheel's forget within one that indices have formats of their own.
+    with without_snapshots(real_elasticsearch) as url:
+        logs = source(f"{name}-*", url)
+        for order in ("newest", "oldest"):
+            times = sorted((START + timedelta(minutes=n) for n in range(12)), reverse=order == "newest")
+            for size in (1, 5, 12):
+                assert [one.time for one in pages(logs, size, order)] == times
+        line = pages(logs, 12)[6]
+        assert logs.line(line.id).time == line.time
+        around = logs.around(line, same="all", size=2)
+        assert [one.time for one in around.after] == [line.time + timedelta(minutes=n) for n in (1, 2)]
+        assert logs.page(HOUR).remarks[0].startswith("4 lines write @timestamp in a form of their own")
+
+
+@pytest.mark.integration
+def test_long_whole_numbers_are_told_apart(real_elasticsearch: str, source: Make):
+    index = f"long-{uuid.uuid4().hex}"
+    properties = {"@timestamp": {"type": "date"}, "order_id": {"type": "long"}}
+    put(real_elasticsearch, index, {"mappings": {"properties": properties}})
+    first = 2**53
+    lines = [{"@timestamp": START.isoformat(), "order_id": first + n, "message": str(n)} for n in range(3)]
+    write(real_elasticsearch, index, lines)
+    logs = source(index)
+    for number in range(3):
+        (line,) = logs.page(Question(START, END, parse(f"order_id:{first + number}"))).lines
+        assert (line.message, line.document["order_id"]) == (str(number), first + number)
+    (top,) = logs.top_values(HOUR, ["order_id"]).value
+    assert {value for value, _ in top.values} == {str(first + n) for n in range(3)}
+
+
+@pytest.mark.integration
+def test_levels_as_numbers_are_counted_and_found_by_name(real_elasticsearch: str, source: Make):
+    index = f"pino-{uuid.uuid4().hex}"
+    properties = {"@timestamp": {"type": "date"}, "level": {"type": "long"}}
+    put(real_elasticsearch, index, {"mappings": {"properties": properties}})
+    levels = [50, 50, 60, 30, 20, 10]
+    write(real_elasticsearch, index, [{"@timestamp": START.isoformat(), "level": level} for level in levels])
+    logs = source(index)
+    assert len(logs.page(Question(START, END, parse("level:error"))).lines) == 3
+    frame = logs.histogram(HOUR, step=3600).value.frame
+    assert frame.iloc[0].to_dict() == {"ERROR": 3, "DEBUG": 1, "INFO": 1, "TRACE": 1}
+    assert {one.level for one in logs.page(HOUR).lines} == {"FATAL", "ERROR", "INFO", "DEBUG", "TRACE"}
+
+
 def told(status: int, error: object) -> object:
     settings = Elasticsearch.model_validate({"url": "http://127.0.0.1:1"})
     return failure(HttpSource("test", "elasticsearch", settings), status, {"error": error, "status": status})

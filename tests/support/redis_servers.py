@@ -100,3 +100,28 @@ def running(product: Product, **options: str) -> Iterator[Server]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def sentinel(primary: int) -> Iterator[int]:
+    """A Sentinel of Debian's Redis that watches the server at a port of this machine; its own port."""
+    folder, port = Path(tempfile.mkdtemp(prefix="sentinel-")), free_port()
+    file = folder / "sentinel.conf"
+    file.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor mymaster 127.0.0.1 {primary} 1\n")
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen([debian("redis-server"), str(file), "--sentinel"], stdout=log, stderr=log)
+    try:
+        with redis.Redis(host="127.0.0.1", port=port, protocol=2) as client:
+            until(lambda: _pings(client), "the Sentinel answering")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pings(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False

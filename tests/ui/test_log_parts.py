@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.log_query import Compare, Exists, Not, QueryMistake, Term, parse
-from ui import log_detail, log_search
+from ui import log_detail, log_list, log_search
 
 
 def test_the_example_of_a_pointed_text_is_true():
@@ -66,3 +66,31 @@ def test_a_tree_of_ten_thousand_values_is_cut_and_says_so():
     shown = log_detail.cleaned({f"field {number}": number for number in range(10_000)})
     assert len(shown) == log_detail.MOST_LEAVES + 1
     assert shown["…"] == "more in Copy"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (2**53, 2**53),
+        (9007199254740993, "9007199254740993"),
+        (-9007199254740993, "-9007199254740993"),
+        (2**64 - 1, "18446744073709551615"),
+        (True, True),
+        (None, None),
+        (1.5, 1.5),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_a_number_that_a_browser_cannot_hold_is_shown_as_a_text(value, shown):
+    found = log_detail.cleaned({"a": [value]})["a"][0]
+    assert (found, type(found)) == (shown, type(shown))
+
+
+@pytest.mark.parametrize(
+    ("level", "status"),
+    [("ERR", "broken"), ("PANIC", "broken"), ("critical", "broken"), ("50", "broken"), ("WARNING", "risk"),
+     ("40", "risk"), ("NOTICE", ""), ("30", ""), ("AUDIT", ""), ("", "")],
+)  # fmt: skip
+def test_a_level_has_its_colour_in_every_spelling(level, status):
+    assert log_list.status_of(level) == status

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from analysis.cache_samples import total
 from collectors import registry
 from collectors.errors import Denied, Unreachable
+from collectors.redis_info import info
 from collectors.span import Span
 from records.cache import CacheSample, read_cache_samples, save_cache_sample
 from records.database import open_database
@@ -27,7 +28,7 @@ from views import cache_panels
 from views.cache import load_verdict
 from views.cache_flush import load_flush
 from views.cache_history import Memory, load_history
-from views.cache_memory import note, remembered
+from views.cache_memory import note, remembered, sample_of
 from views.cache_panels import load_clients, load_commands, load_keys, load_safety, load_slow, masked
 from views.cache_series import KINDS, load_samples
 from worker import Worker
@@ -522,3 +523,20 @@ def test_a_window_of_last_week_is_drawn_in_steps_of_the_samples_that_are_left(so
     end = datetime.now(UTC) - timedelta(days=7)
     found = load_samples(sources, memory, "hits", Span.of(end - timedelta(hours=1), end, 721)).value
     assert found.empty
+
+
+@pytest.mark.parametrize("ratio", ["-nan", "nan", "inf", "1e999", ""])
+def test_a_figure_without_a_value_is_left_out_of_a_sample_and_the_rest_of_it_is_kept(database, ratio):
+    told = f"# Keyspace\r\nrun_id:a\r\nused_memory:{2**70}\r\nkeyspace_hits:7\r\nmem_fragmentation_ratio:{ratio}\r\n"
+    now = datetime.now(UTC)
+    sample = sample_of(info(told.encode()), {}, now, 0)
+    assert sample.figures == {"keyspace_hits": 7.0, "hits": 7.0, "keys": 0.0, "expires": 0.0}
+
+
+def test_a_sample_that_an_older_console_noted_with_a_null_is_read_without_it(database):
+    lease = take_lease(database, "x", "a test", 600)
+    now = datetime.now(UTC)
+    written = '{"f":{"used_memory":5.0,"mem_fragmentation_ratio":null},"c":{},"t":{}}'
+    save_cache_sample(database, lease, ENVIRONMENT, CacheSample(now, "a", 0, written), KEEP)
+    (found,) = remembered(database, ENVIRONMENT, now - timedelta(hours=1), now)
+    assert found.figures == {"used_memory": 5.0}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from settings import HTTP_SOURCES, SOURCE_NAMES, Settings
-from tests.support import real_parts, redis_servers
+from tests.support import real_parts, redis_servers, scripted_store
 from tests.support.looping import until
 from views.sources import load_reports, overall
 
@@ -152,3 +152,76 @@ def test_all_together_is_as_bad_as_the_worst_configured_source(quiet, build):
     assert overall([ok, risk, broken, unknown]) == "broken"
     assert overall([ok, risk, unknown]) == "risk"
     assert overall([ok, unknown]) == "ok"
+
+
+def store(url):
+    return Settings.model_validate({"environments": {"test": {"elasticsearch": {"url": url, "index": "logs-*"}}}})
+
+
+def refused(action):
+    words = f"action [{action}] is unauthorized for API key id [x] of user [y]"
+    return 403, {"error": {"type": "security_exception", "reason": words}, "status": 403}
+
+
+def test_a_key_that_may_only_read_lines_lacks_a_privilege_that_is_named_and_answers_all_the_same(build):
+    denied = {"/_cluster/health": refused("cluster:monitor/health"), "/_cat/indices": refused("indices:monitor/stats")}
+    with scripted_store.answering(denied) as url:
+        sources = build(store(url))
+        for _ in range(4):
+            report = reports(sources)["elasticsearch"]
+        (lack,) = [lack for lack in report.lacks if "@timestamp" not in lack.text]
+        assert (report.status, report.version, report.breaker) == ("risk", "8.17.4", "closed")
+        assert "cluster:monitor/health" in lack.text
+        assert lack.text.endswith("the health of the cluster is not known.")
+        assert lack.mend == "Grant the cluster privilege monitor to the user or API key of this source."
+
+
+def test_a_key_that_may_not_even_read_lines_is_broken_with_the_server_s_words(build):
+    read = refused("indices:data/read/search")
+    with scripted_store.answering({"/_cat/indices": refused("indices:monitor/stats"), "/_count": read}) as url:
+        report = reports(build(store(url)))["elasticsearch"]
+        assert report.status == "broken"
+        assert "indices:data/read/search" in report.summary
+        assert "the index privilege read" in report.hint
+
+
+@pytest.mark.parametrize(
+    ("health", "text"),
+    [
+        (
+            {"status": "RED", "unassigned_shards": 2},
+            "The cluster is red: 2 shards have no node, so some lines cannot be",
+        ),
+        ({"status": "purple"}, "The cluster calls its health “purple”, which the console does not know"),
+        ({"status": None}, "The cluster calls its health “”, which the console does not know"),
+    ],
+)
+def test_a_health_that_is_not_known_is_told_as_it_is(build, health, text):
+    with scripted_store.answering({"/_cluster/health": (200, health)}) as url:
+        assert text in lacks(reports(build(store(url)))["elasticsearch"])
+
+
+def test_json_nested_without_an_end_costs_its_own_report_only(build):
+    deep = b'{"status":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    with scripted_store.answering({"/_cluster/health": (200, deep)}) as url:
+        report = reports(build(store(url)))["elasticsearch"]
+        assert (report.status, report.version, report.breaker) == ("risk", "8.17.4", "closed")
+        assert "nested too deep" in lacks(report)
+
+
+def test_a_sentinel_is_no_healthy_cache(build):
+    with redis_servers.running("redis") as server, redis_servers.sentinel(server.port) as port:
+        report = reports(build(cache(port)))["redis"]
+        assert (report.status, report.breaker) == ("unknown", "closed")
+        assert report.summary.startswith("is a Sentinel, which holds no keys")
+        assert report.hint == f"Set host and port of this source to 127.0.0.1:{server.port}."
+
+
+def test_a_replica_and_a_node_of_a_cluster_are_called_what_they_are(build):
+    with redis_servers.running("redis") as primary, redis_servers.running("valkey", cluster_enabled="yes") as node:
+        with redis_servers.running("redis", replicaof=f"127.0.0.1 {primary.port}") as replica:
+            report = reports(build(cache(replica.port)))["redis"]
+            assert f"It is a replica of 127.0.0.1:{primary.port}:" in lacks(report)
+        assert "It is one node of a cluster" in lacks(reports(build(cache(node.port)))["redis"])
+        report = reports(build(cache(node.port, database=1)))["redis"]
+        assert (report.status, report.summary) == ("broken", "is one node of a cluster, which has database 0 only")
