@@ -204,6 +204,12 @@ class Prometheus(HttpEndpoint):
 class Alertmanager(HttpEndpoint):
     """Who is told what, and what is silenced."""
 
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Only alerts with all of these labels are of this environment, such as `{ namespace = "
+        '"synaptic" }`: an Alertmanager is often shared. Without any all alerts are.',
+    )
+
 
 class Elasticsearch(HttpEndpoint):
     """The logs, from Elasticsearch 8 or 9 or a store that speaks its search API."""

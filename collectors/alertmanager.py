@@ -73,6 +73,7 @@ class Alertmanager:
 
     def __init__(self, environment: str, settings: AlertmanagerSettings, cache: AnswerCache) -> None:
         self.environment = environment
+        self.settings = settings
         self._cache = cache
         self.source = HttpSource(environment, "alertmanager", settings)
 

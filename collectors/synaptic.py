@@ -104,6 +104,14 @@ class Synaptic:
         """
         return self.source.ask("GET", "/health", self.source.json(HealthAnswer)).version
 
+    def answers(self) -> None:
+        """Return when it answers through the balancer, whatever it says of itself.
+
+        Raises:
+            SourceError: No usable answer.
+        """
+        self.source.ask("GET", "/health", self._reader(HealthAnswer), accept=(500, 503))
+
     def close(self) -> None:
         """Close all connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)

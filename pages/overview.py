@@ -14,7 +14,11 @@ from ui.series_panel import series_panel
 from views.cache_history import Memory
 from views.events import load_events
 from views.overview import FIGURES, load_figure, load_verdict
+from views.overview_alerts import load_alerts
 from views.series import load_series
+
+EVERY = 5
+"""Seconds between two looks at whether everything is well; what is asked for it is kept and shared by all viewers."""
 
 
 def show(visit: context.Context) -> None:
@@ -31,6 +35,7 @@ def show(visit: context.Context) -> None:
         parts.verdict,
         height=96,
         border=False,
+        every=EVERY,
     )
     with st.grid(len(FIGURES), min_column_width=150):
         for key in FIGURES:
@@ -85,11 +90,12 @@ def show(visit: context.Context) -> None:
     with right:
         panel(
             "alerts",
-            lambda span: sources.alertmanager.alerts(),
+            partial(load_alerts, sources),
             parts.alerts,
             title="Alerts",
             height=180,
-            empty=lambda found: "" if found else "No alert is firing.",
+            empty=lambda found: "" if found.held else "No alert is firing.",
+            every=EVERY,
         )
 
 

@@ -387,3 +387,30 @@ cache_samples = Table(
     # Figures by name, as JSON: they are only ever read and written whole.
     Column("figures", Text(), nullable=False),
 )
+
+TROUBLE_LENGTH = 100
+"""Characters of the key and of the subject of a trouble."""
+
+TROUBLE_TEXT = 600
+"""Characters that are kept of the sentence about it."""
+
+troubles = Table(
+    "troubles",
+    metadata,
+    Column("id", Integer(), primary_key=True),
+    Column("environment", String(31), nullable=False),
+    # Which trouble it is: the same as long as it lasts.
+    Column("key", String(TROUBLE_LENGTH), nullable=False),
+    Column("subject", String(TROUBLE_LENGTH), nullable=False),
+    # Which kind of thing it is, as a number of analysis.verdict.Cause.
+    Column("cause", Integer(), nullable=False),
+    # The worst that it was, and the sentence of then.
+    Column("status", String(10), nullable=False),
+    Column("weight", Double(), nullable=False),
+    Column("text", Text(), nullable=False),
+    Column("began_at", UtcDateTime(), nullable=False),
+    # When it was there last; NULL in ended_at: it lasts.
+    Column("seen_at", UtcDateTime(), nullable=False),
+    Column("ended_at", UtcDateTime()),
+    Index("ix_troubles_environment_began_at", "environment", "began_at"),
+)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from analysis.alerts import status_of
 from analysis.events import Event, EventKind, Severity
-from analysis.verdict import Reading
+from analysis.verdict import FAR, Reading
 from ui import charts, context, format, menu, tables
 from ui.clean import inert
 from ui.panel import About
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collectors.synaptic import ReplicaState, ServiceState
     from views.events import Happened
     from views.overview import Figure, Verdict
+    from views.overview_alerts import Alerts
+    from views.overview_recovery import Recovery
 
 _EVENT_ICONS = {
     EventKind.DEPLOY: ":material/rocket_launch:",
@@ -52,18 +55,13 @@ MOST_EVENTS = 40
 
 
 def verdict(found: Verdict, _span: Span) -> None:
-    """The state in words: the worst finding large, the others below it, and a line of counts."""
+    """The state in words: the cause large, the rest below it, and a line of badges."""
     status = STATUS[found.status]
-    if found.status == "ok" and found.findings:
-        headline = "Synaptic looks healthy, as far as is known."
-    elif found.status == "ok":
-        headline = "Synaptic is healthy: every figure is within its limits and near its usual."
-    elif found.status == "unknown":
-        headline = "Nothing is known about Synaptic: no source tells how it is."
-    else:
-        headline = found.findings[0].text[:1].upper() + found.findings[0].text[1:] + "."
-    st.markdown(f"### :{status.markdown}[{status.icon}] {inert(headline, 500)}", anchors=False)
-    rest = found.findings if found.status in ("ok", "unknown") else found.findings[1:]
+    st.markdown(f"### :{status.markdown}[{status.icon}] {inert(found.headline, 500)}.", anchors=False)
+    led = found.status not in ("ok", "unknown") or (found.findings and found.findings[0].key.startswith("silent:"))
+    rest = found.findings[1:] if led else found.findings
+    if found.recovered is not None:
+        _recovered(found.recovered)
     for finding in rest[:6]:
         mark = STATUS[finding.status]
         text = finding.text[:1].upper() + finding.text[1:]
@@ -74,47 +72,28 @@ def verdict(found: Verdict, _span: Span) -> None:
         _badges(found)
 
 
+def _recovered(recovered: Recovery) -> None:
+    tz = context.current().tz
+    at, began = (format.timestamp(moment, tz) for moment in (recovered.at, recovered.began))
+    st.markdown(
+        f":material/history: Recovered at {at}, after it had begun at {began}. It was: {inert(recovered.was, 500)}."
+    )
+
+
 def _badges(found: Verdict) -> None:
-    service = found.service
-    if service is not None:
-        ready = sum(replica.state == "ready" for replica in service.replicas)
-        total = len(service.replicas)
-        if total:
-            status = STATUS["ok" if ready == total else "broken" if ready * 2 < total else "risk"]
-            st.badge(f"replicas {ready}/{total} ready", icon=status.icon, color=status.markdown)
-        status = STATUS["ok" if service.balancer.state == "ready" else "broken"]
-        st.badge(f"balancer {service.balancer.state}", icon=status.icon, color=status.markdown)
-        shown = sorted({replica.version for replica in service.replicas if replica.version})
-        if shown:
-            status = STATUS["ok" if len(shown) == 1 else "risk"]
-            st.badge(f"version {inert(', '.join(shown), 60)}", icon=":material/deployed_code:", color=status.markdown)
-    if found.alerts is not None:
-        count = len(found.alerts)
-        status = STATUS["risk" if count else "ok"]
-        st.badge(f"{count or 'no'} alert{'' if count == 1 else 's'} firing", icon=status.icon, color=status.markdown)
-    if found.database is not None:
-        waiting = found.database.now.waiting
-        parts = [
-            part for subject, part in _OF_DATABASE.items() if any(one.subject == subject for one in found.findings)
-        ]
-        status = STATUS["risk" if parts else "ok"]
-        told = f"{waiting} session{' waits' if waiting == 1 else 's wait'} for a lock" if waiting else "no lock waits"
-        st.badge(f"database: {told}", icon=status.icon, color=status.markdown)
-        for part, label in parts:
+    if found.past:
+        st.caption("Of that time:", width="content")
+    for badge in found.badges:
+        status = STATUS[badge.status]
+        icon = ":material/deployed_code:" if badge.key == "version" else status.icon
+        st.badge(inert(badge.text, 80), icon=icon, color=status.markdown)
+    for subject, (part, label) in _OF_DATABASE.items():
+        if any(one.subject == subject for one in found.findings):
             params = {**context.current().params(), "part": part}
             menu.link("database", label, icon=":material/arrow_forward:", params=params)
-    if found.cache is not None:
-        share = found.cache.state.share
-        wrong = any(one.subject == "cache" for one in found.findings)
-        status = STATUS["risk" if wrong else "ok"]
-        told = f"{format.value(share, 'ratio')} hits" if share is not None else "answers"
-        st.badge(f"cache: {told}", icon=status.icon, color=status.markdown)
-        if wrong:
-            menu.link("cache", "What is wrong with it", icon=":material/arrow_forward:")
-    for error in found.failures:
-        status = STATUS["unknown"]
-        st.badge(f"{error.source} {error.kind}", icon=status.icon, color=status.markdown)
-    if found.failures:
+    if any(one.subject == "cache" for one in found.findings):
+        menu.link("cache", "What is wrong with it", icon=":material/arrow_forward:")
+    if found.failures or found.silent:
         menu.link("sources", "What is wrong with them", icon=":material/arrow_forward:")
 
 
@@ -122,7 +101,8 @@ def about_verdict(found: Verdict, _span: Span) -> About:
     """How the verdict comes about."""
     return About(
         "Made of the figures below against their thresholds and against what is usual at this time of day "
-        "(median of the last seven days), the replicas' own answers, firing alerts and the log volume. "
+        "(median of the last seven days), the replicas' own answers, firing alerts and the log volume. A figure is "
+        "judged over the last two to three minutes: a single bad sample or request says nothing. "
         f"{found.known} signals have a value."
     )
 
@@ -130,13 +110,13 @@ def about_verdict(found: Verdict, _span: Span) -> About:
 def figure(found: Figure, _span: Span) -> None:
     """One figure: now, against its usual, its trend, and its status where it is not fine."""
     reading = found.reading
-    status = STATUS[reading.status]
-    fine = reading.status in ("ok", "unknown")
+    status = STATUS[reading.judged]
+    fine = not reading.troubled
     st.metric(
         found.signal.title,
-        format.value(reading.now, reading.unit),
+        f"{'≥ ' if reading.at_least else ''}{format.value(reading.now, reading.unit)}",
         _beside_usual(reading),
-        delta_color="off" if fine else {"risk": "orange", "broken": "red"}[reading.status],  # type: ignore[arg-type]
+        delta_color="off" if fine else {"risk": "orange", "broken": "red"}[reading.judged],  # type: ignore[arg-type]
         delta_arrow="off",
         icon=None if fine else status.icon,
         help=_figure_help(found),
@@ -148,12 +128,21 @@ def figure(found: Figure, _span: Span) -> None:
 
 
 def _beside_usual(reading: Reading) -> str | None:
-    """How far a figure is from its usual, in two words; ``None`` where that says nothing."""
+    """How far a figure is from its usual, in two words; ``None`` where that says nothing.
+
+    What is far from it and not worth a word, because it is short or little, is set beside its usual without a multiple.
+    """
+    if reading.past and reading.until is not None:
+        tz = context.current().tz
+        return f"at its worst, {format.timestamp(reading.since or reading.until, tz)}"
     if not reading.usual or reading.compare == "none":
         return None  # from a usual of zero every distance is endless
     change = format.change(reading.now, reading.usual)
     if change in ("", format.UNKNOWN):
         return None
+    times = reading.times_usual or 1.0
+    if not reading.troubled and (times >= FAR or times <= 1 / FAR):
+        return f"usually {format.value(reading.usual, reading.unit)}"
     return "as usual" if change == "=" else f"{change} usual" if change.endswith("×") else f"{change} to usual"
 
 
@@ -231,7 +220,7 @@ def _replica(one: ReplicaState) -> dict[str, str]:
     }
 
 
-def alerts(found: list[FiringAlert], _span: Span) -> None:
+def alerts(found: Alerts, _span: Span) -> None:
     """Every alert that Alertmanager holds, silenced ones too."""
     frame = pd.DataFrame(
         [
@@ -242,7 +231,7 @@ def alerts(found: list[FiringAlert], _span: Span) -> None:
                 "state": "firing" if alert.status.state == "active" else _silence(alert),
                 "summary": alert.annotations.get("summary", "") or alert.annotations.get("description", ""),
             }
-            for alert in found
+            for alert in found.held
         ]
     )
     tables.table(
@@ -261,9 +250,9 @@ def alerts(found: list[FiringAlert], _span: Span) -> None:
 
 
 def _alert_status(alert: FiringAlert) -> str:
-    if alert.status.state != "active":
-        return "unknown"
-    return "broken" if alert.labels.get("severity") in {"critical", "page"} else "risk"
+    """How bad it is; empty where it is known that nobody need care: silenced, inhibited, or no trouble at all."""
+    status = status_of(alert.labels)
+    return status if alert.status.state == "active" and status != "ok" else ""
 
 
 def _silence(alert: FiringAlert) -> str:

@@ -32,7 +32,7 @@ class Column:
         title: Its heading.
         kind: ``text`` (foreign, cleaned), ``number`` (floats, written in ``unit``), ``time`` (moments with a zone),
             ``sparkline`` (a sequence of floats a cell), ``link`` (an address within the console, beginning with one
-            slash) or ``status`` (a key of :data:`ui.theme.STATUS`).
+            slash) or ``status`` (a key of :data:`ui.theme.STATUS`; an empty text where there is none).
         unit: The unit of a number, see :mod:`ui.format`.
         help: What the column means, shown on hover. Our own words: Streamlit parses Markdown here.
         width: ``small``, ``medium``, ``large``, pixels, or None for what fits.
@@ -148,7 +148,7 @@ def _cells(cells: pd.Series, column: Column) -> Any:
         case "link":
             return [_internal(cell) for cell in cells]
         case "status":
-            return [[STATUS.get(str(cell), STATUS["unknown"]).text] for cell in cells]
+            return [[STATUS.get(str(cell), STATUS["unknown"]).text] if cell != "" else [] for cell in cells]
         case _:
             return [_text(cell, column.limit) for cell in cells]
 

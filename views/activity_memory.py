@@ -39,6 +39,7 @@ from records.database import Database
 from records.errors import RecordsError
 from records.leases import Lease
 from telemetry import logs
+from views.database_locks import Look, Looks, looks_of
 from views.database_now import waits
 
 MOST_MINUTES = 15
@@ -120,11 +121,12 @@ class ActivityMemory:
             self.write(database, lease, clock(), everything=True)
             raise
         now = clock()
+        looks_of(sources).note(look_at(found, now))
         found = [self._identified(one, database, now) for one in found]
         self._add(now, found)
         self._learn(lambda ids: postgres_activity.running_texts(postgres, ids), (one.query_id for one in found))
         if any(one.wait.startswith("Lock:") for one in found):
-            self._look_at_blocking(postgres, now)
+            self._look_at_blocking(postgres, now, looks_of(sources))
         if any(start < minute_of(now) for start in self._minutes):
             self._complete(postgres, database)
             self.write(database, lease, now)
@@ -235,7 +237,7 @@ class ActivityMemory:
                 self._texts[query_id] = shown(text, literals=False)
                 self._known[query_id] = None
 
-    def _look_at_blocking(self, postgres: Postgres, now: datetime) -> None:
+    def _look_at_blocking(self, postgres: Postgres, now: datetime, looks: Looks) -> None:
         stays = self._rooted_at is not None and now - self._rooted_at > BLOCKING_STAYS
         if self._blocked_at is not None and now - self._blocked_at < (BLOCKING_SLOWLY if stays else BLOCKING_EVERY):
             return
@@ -252,8 +254,19 @@ class ActivityMemory:
         if roots != self._roots or self._blocked_at is None or now - self._blocked_at > 2 * BLOCKING_SLOWLY:
             self._roots, self._rooted_at = roots, now
         self._blocked_at = now
+        looks.note_root(now, found.waiting, found.root)
         self._blocking.append(found)
         del self._blocking[: -MOST_MINUTES * 6]
+
+
+def look_at(found: Sequence[Active], now: datetime) -> Look:
+    """A sample as it counts for how much is waited for locks."""
+    waiting: dict[str, int] = {}
+    for one in found:
+        if one.wait.startswith("Lock:"):
+            waiting[one.wait] = waiting.get(one.wait, 0) + one.sessions
+    most = max(waiting, key=lambda wait: waiting[wait], default="")
+    return Look(now, sum(one.sessions for one in found), sum(waiting.values()), most)
 
 
 class Picture(msgspec.Struct, frozen=True):

@@ -68,6 +68,7 @@ class Verdict:
         covered: Whether anything is known of what it did within the window.
         silent: Why it does not answer now, so that all of this was before; empty where it does, and for the past.
         remarks: What the reader must know.
+        over: Texts of those of the diagnoses that tell of something that has passed.
     """
 
     state: State
@@ -79,6 +80,7 @@ class Verdict:
     covered: bool
     silent: str
     remarks: tuple[str, ...]
+    over: frozenset[str] = frozenset()
 
 
 def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clock: Clock) -> Kept[Verdict]:
@@ -98,10 +100,11 @@ def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clo
     history = kept.value
     state = state_of(history, span, clock)
     happened = [one for one in cache_samples.emptied(history.found) if one.moment >= span.start]
+    told = _told(happened, value, clock)
     threshold = catalogue()["cache_hit_share"].threshold
     risk = threshold.risk if threshold is not None and threshold.risk is not None else 0.0
     broken = threshold.broken if threshold is not None and threshold.broken is not None else 0.0
-    found = [*conclusions.diagnoses(state, risk, broken, value), *_told(happened, value, clock)]
+    found = [*conclusions.diagnoses(state, risk, broken, value), *told]
     found.sort(key=lambda one: one.key in MINOR)
     restarted = tuple(one for one in cache_samples.restarts(history.found) if one.moment >= span.start)
     verdict = Verdict(
@@ -114,6 +117,7 @@ def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clo
         history.covered,
         history.error.what if history.error is not None else "",
         history.remarks,
+        frozenset(one.text for one, emptied in zip(told, happened, strict=True) if emptied.refilled is not None),
     )
     return Kept(verdict, kept.as_of, kept.error)
 

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.events import Event, EventKind
 from analysis.series import Series
-from analysis.verdict import Finding, Reading, before, of_reading, overall, worst
+from analysis.verdict import Cause, Finding, Reading, before, of_reading, overall, worst
 from tests.analysis.frames import NAN, index, minute
 from ui import format
 
@@ -60,15 +60,21 @@ def test_plural_titles_get_a_plural_verb():
 
 
 def test_a_value_far_below_its_usual_is_told_where_low_says_something():
-    reading = Reading("memory_operations", "Memory operations", "ops/s", 10.0, 100.0, compare="both")
+    reading = Reading("memory_operations", "Memory operations", "ops/s", 10.0, 100.0, compare="both", unusual=True)
     assert said(reading) == ("risk", "Memory operations are 10 ops/s, usually 100 ops/s")
-    assert said(replace(reading, compare="high")) is None
+    assert said(replace(reading, unusual=False)) is None
 
 
 def test_a_value_far_above_its_usual_is_told_as_a_risk_even_within_its_limits():
-    reading = Reading("failed_logins", "Failed sign-ins", "1/h", 310.0, 100.0)
+    reading = Reading("failed_logins", "Failed sign-ins", "1/h", 310.0, 100.0, unusual=True)
     assert said(reading) == ("risk", "Failed sign-ins are 310/h, 3.1× usual")
-    assert said(replace(reading, now=290.0)) is None
+    assert reading.judged == "risk"
+
+
+def test_what_is_far_from_its_usual_but_not_for_long_or_in_few_events_needs_no_words():
+    reading = Reading("failed_logins", "Failed sign-ins", "1/h", 360.0, 100.0)
+    assert said(reading) is None
+    assert (reading.troubled, reading.judged) == (False, "ok")
 
 
 def test_a_value_near_its_usual_within_its_limits_needs_no_words():
@@ -86,8 +92,47 @@ def test_a_signal_without_a_value_says_nothing():
     assert replace(SLOW, now=None).times_usual is None
 
 
-def finding(status, subject, since=None):
-    return Finding(status, subject, subject, since)
+def test_a_value_in_the_last_bucket_is_told_as_at_least():
+    assert said(replace(SLOW, now=5.0, usual=None, at_least=True)) == (
+        "broken",
+        "Search latency is at least 5 s, limit 250 ms, since 12:58",
+    )
+
+
+def test_a_trouble_of_the_past_is_told_with_both_its_times():
+    past = replace(SLOW, past=True, until=minute(59))
+    assert said(past, [DEPLOY]) == (
+        "broken",
+        "Search latency was 840 ms, 3.4× usual, limit 250 ms, from 12:58 to 12:59, right after deploy 1.8.2",
+    )
+    assert said(replace(past, since=None)) == (
+        "broken", "Search latency was 840 ms, 3.4× usual, limit 250 ms, until 12:59",
+    )  # fmt: skip
+
+
+def test_users_who_fail_to_sign_in_are_not_put_down_to_a_deploy():
+    assert of_reading(replace(SLOW, of_deploy=False), [DEPLOY], format.value, str).cause is Cause.SYMPTOM
+    assert of_reading(SLOW, [DEPLOY], format.value, str).cause is Cause.DEPLOY
+
+
+def finding(status, subject, since=None, cause=Cause.SYMPTOM):
+    return Finding(status, subject, subject, since, cause=cause)
+
+
+def test_the_cause_comes_first_then_symptoms_and_names_of_alerts_last():
+    silent = finding("unknown", "postgres silent", cause=Cause.SILENT)
+    lock = finding("risk", "lock", cause=Cause.LOCK)
+    full = finding("broken", "connections", cause=Cause.EXHAUSTED)
+    deploy = finding("broken", "p95 after deploy", cause=Cause.DEPLOY)
+    symptom = finding("broken", "errors")
+    evicting = finding("risk", "cache evicts", cause=Cause.EXHAUSTED)
+    mild = finding("risk", "active sessions")
+    logs = finding("unknown", "logs silent", cause=Cause.BLIND)
+    ids = finding("broken", "transaction ids", cause=Cause.OUTLOOK)
+    alerts = finding("broken", "alerts", minute(0), cause=Cause.ALERT)
+    remark = finding("unknown", "denied", cause=Cause.REMARK)
+    ordered = [silent, lock, full, deploy, logs, symptom, evicting, mild, ids, alerts, remark]
+    assert worst(ordered[::-1]) == ordered
 
 
 def test_the_worst_comes_first_and_of_equals_the_one_that_began_first():
@@ -113,6 +158,14 @@ def test_the_worst_comes_first_and_of_equals_the_one_that_began_first():
 )
 def test_all_together_is_as_bad_as_the_worst_and_nothing_known_is_never_healthy(statuses, known, status):
     assert overall([finding(one, one) for one in statuses], known) == status
+
+
+@pytest.mark.parametrize("cause", [Cause.SILENT, Cause.BLIND])
+def test_with_a_source_that_does_not_answer_nothing_is_healthy_and_what_is_known_still_counts(cause):
+    silent = finding("unknown", "silent", cause=cause)
+    assert overall([silent], 3) == "unknown"
+    assert overall([silent, finding("risk", "slow")], 3) == "risk"
+    assert overall([silent, finding("broken", "slow")], 3) == "broken"
 
 
 def test_a_series_without_a_single_sample_is_empty():

@@ -371,7 +371,8 @@ def test_overview_waits_for_no_database_that_hangs_and_says_nothing_of_one_that_
         hanging.listen()
         verdict = overview(sources_of(port=hanging.getsockname()[1], deadline=4))
         assert verdict.database is None
-        assert "postgres has not answered within 1.5 s" in [one.text for one in verdict.findings]
+        assert "PostgreSQL has not answered within 1.5 s" in [one.text for one in verdict.findings]
+        assert verdict.status == "unknown"
     bare = registry.build(Settings(environments={"test": Environment()}), "test")
     assert "postgres" not in {error.source for error in overview(bare).failures}
 

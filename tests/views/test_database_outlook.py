@@ -40,7 +40,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 def sources(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sources]]:
     """Builds sources, each with nothing kept yet; they are closed after the test."""
-    monkeypatch.setattr("views.overview.DATABASE_SECONDS", GENEROUS)
+    monkeypatch.setattr("views.overview.PART_SECONDS", GENEROUS)
     made: list[Sources] = []
 
     def build(**keys: object) -> Sources:

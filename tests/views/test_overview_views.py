@@ -14,11 +14,19 @@ from tests.support_pages.world import SLOW_SECONDS
 from ui import format
 from views.events import load_events
 from views.overview import FIGURES, LogVolume, load_figure, load_log_volume, load_verdict
+from views.overview_sources import NAMES
 from views.series import load_series
 
 pytestmark = pytest.mark.integration
 
 SOURCES = ("synaptic", "prometheus", "alertmanager", "elasticsearch")
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine makes nobody late."""
+    for name in ("PART_SECONDS", "LIGHT_SECONDS", "FIGURES_SECONDS"):
+        monkeypatch.setattr(f"views.overview.{name}", 60.0)
 
 
 def clock(moment):
@@ -53,10 +61,11 @@ def test_a_figure_beyond_its_limit_says_since_when(troubled, build, span_of):
     assert abs(figure.reading.since - began) < timedelta(minutes=2)
 
 
-def test_trouble_that_began_before_the_window_has_no_since(troubled, build, span_of):
+def test_trouble_that_began_before_a_short_window_is_dated_all_the_same(troubled, build, span_of):
     figure = load_figure(build(troubled.settings()), catalogue()["search_latency"], span_of(troubled, "15m")).value
     assert figure.reading.status == "broken"
-    assert figure.reading.since is None
+    began = troubled.moment - timedelta(seconds=SLOW_SECONDS)
+    assert abs(figure.reading.since - began) < timedelta(minutes=2)
 
 
 def test_a_figure_whose_metric_nobody_reports_names_it(quiet, build, span_of):
@@ -153,8 +162,15 @@ def test_a_source_that_fails_is_one_finding_and_costs_only_what_it_alone_knows(f
     found = verdict(build(faults.settings()), span_of(faults))
     told = [finding for finding in found.findings if finding.subject == "sources"]
     assert len(told) == 1
-    assert told[0].text.startswith(source)
+    assert told[0].text.startswith(NAMES[source])
+    assert [one.source for one in found.silent] == [source]
     assert [error.source for error in found.failures] == [source]
+    badge = {"prometheus": "prometheus", "alertmanager": "alerts", "elasticsearch": "logs", "synaptic": "replicas"}[
+        source
+    ]
+    assert {one.key: one.status for one in found.badges}[badge] == "unknown"
+    # The alert that fires in this world is still known.
+    assert found.status == ("unknown" if source == "alertmanager" else "risk")
     assert (found.service is None) == (source == "synaptic")
     assert (found.alerts is None) == (source == "alertmanager")
     assert (found.known == 0) == (source == "prometheus")

@@ -1,0 +1,228 @@
+"""Which sources do not answer, and since when: each is asked something light at every look.
+
+A question that is under way is not asked a second time. A source is silent when such a question failed, or has been
+under way for longer than a light question may take; it stays silent until one is answered. What a source refuses to
+tell is an answer: it does not make it silent.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from weakref import WeakKeyDictionary
+
+from analysis.verdict import Cause, Clock, Finding
+from collectors.cache import AnswerCache
+from collectors.errors import SourceError, TimedOut, Unreachable
+from collectors.guard import Guard
+from collectors.registry import Sources
+
+PATIENCE = 4.0
+"""Seconds after which a light question that is not answered makes a source silent."""
+
+WAIT = 1.0
+"""Seconds that a look waits for the light questions."""
+
+AGAIN = 2.0
+"""Seconds for which an answer to a light question holds."""
+
+NAMES: Mapping[str, str] = {
+    "synaptic": "Synaptic",
+    "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+    "elasticsearch": "Elasticsearch",
+    "postgres": "PostgreSQL",
+    "redis": "Redis",
+}
+"""Source → how it is called in a sentence."""
+
+CARRIES = ("postgres", "redis", "synaptic", "prometheus")
+"""Sources that the service stands on, or without which hardly anything is known of it, in the order in which they are
+named; the others only tell about it."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A source that does not answer.
+
+    Attributes:
+        source: Which one.
+        since: When it answered last; ``None`` where it did not since the console was started.
+        what: What happened, as a clause after the source's name.
+        mute: Whether no answer came at all; else one did that was of no use.
+        kind: The same in a word or two.
+    """
+
+    source: str
+    since: datetime | None
+    what: str
+    mute: bool = True
+    kind: str = "does not answer"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How it went to ask all sources something light.
+
+    Attributes:
+        silent: Those that do not answer, those first on which most depends.
+        pending: Those that were asked and have not answered yet; a failure of another question decides about them.
+        last: Source → when it answered last; ``None`` where it did not since the console was started.
+    """
+
+    silent: tuple[Silence, ...]
+    pending: frozenset[str]
+    last: Mapping[str, datetime | None]
+
+    def with_failures(self, failures: Mapping[str, SourceError]) -> tuple[Silence, ...]:
+        """The silent sources, those among them that failed at another question while this one is under way."""
+        found = {one.source: one for one in self.silent}
+        for name, error in failures.items():
+            if name in self.pending and name not in found and error.trips:
+                found[name] = _failed(name, self.last.get(name), error)
+        return _ordered(found)
+
+
+@dataclass
+class _Probe:
+    """Light questions to one source, one at a time; guarded by the lock of its group.
+
+    Attributes:
+        guard: The memory of how requests to the source went.
+        ask: Asks; raises ``SourceError``.
+        started: When the question that is under way was asked; ``None`` where none is.
+        ended: When the last one ended.
+        error: Why the last one that ended failed; ``None`` where it was answered.
+        failing_since: When the first of the failures in a row was asked.
+        answered: When a question was answered last, aware UTC.
+    """
+
+    guard: Guard
+    ask: Callable[[], object]
+    started: float | None = None
+    ended: float = float("-inf")
+    error: SourceError | None = None
+    failing_since: datetime | None = None
+    answered: datetime | None = None
+
+
+class Probes:
+    """Asks the sources of one environment whether they answer; safe to use from many threads."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._changed = threading.Condition()
+        self._probes = {name: _Probe(guard, ask) for name, guard, ask in _light_questions(sources)}
+
+    def look(self, seconds: float = WAIT) -> Looked:
+        """Ask those that are not being asked, and tell which do not answer.
+
+        Args:
+            seconds: How long to wait for answers at most.
+        """
+        with self._changed:
+            for one in self._probes.values():
+                if one.started is None and time.monotonic() - one.ended > AGAIN:
+                    self._begin(one)
+            until = time.monotonic() + seconds
+            while any(one.started is not None for one in self._probes.values()):
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            last = {name: _last(one) for name, one in self._probes.items()}
+            pending = frozenset(name for name, one in self._probes.items() if one.started is not None)
+            found = {name: silent for name, one in self._probes.items() if (silent := _silence(name, one)) is not None}
+        return Looked(_ordered(found), pending, last)
+
+    def _begin(self, one: _Probe) -> None:
+        one.started = time.monotonic()
+        asked = datetime.now(UTC)
+        threading.Thread(target=self._run, args=(one, asked), name="probe", daemon=True).start()
+
+    def _run(self, one: _Probe, asked: datetime) -> None:
+        error: SourceError | None = None
+        try:
+            one.ask()
+        except SourceError as caught:
+            error = caught if caught.trips else None
+        except Exception as caught:  # noqa: BLE001 - whatever it was, it is no answer; the collectors log their own
+            error = SourceError("", "", f"could not be asked: {type(caught).__name__}")
+        with self._changed:
+            one.started, one.ended, one.error = None, time.monotonic(), error
+            if error is None:
+                one.failing_since, one.answered = None, datetime.now(UTC)
+            else:
+                one.failing_since = one.failing_since or asked
+            self._changed.notify_all()
+
+
+def _silence(name: str, one: _Probe) -> Silence | None:
+    under_way = time.monotonic() - one.started if one.started is not None else 0.0
+    if one.error is not None:
+        return _failed(name, _last(one), one.error)
+    return Silence(name, _last(one), f"has not answered for {under_way:.0f} s") if under_way >= PATIENCE else None
+
+
+def _last(one: _Probe) -> datetime | None:
+    """When a source answered anything last."""
+    return max(filter(None, (one.answered, one.guard.health().last_success)), default=None)
+
+
+def _failed(name: str, last: datetime | None, error: SourceError) -> Silence:
+    return Silence(name, last, error.what, isinstance(error, TimedOut | Unreachable), error.kind)
+
+
+def _ordered(found: Mapping[str, Silence]) -> tuple[Silence, ...]:
+    order = [*CARRIES, *(name for name in found if name not in CARRIES)]
+    return tuple(found[name] for name in order if name in found)
+
+
+_lock = threading.Lock()
+_of: WeakKeyDictionary[AnswerCache, Probes] = WeakKeyDictionary()
+
+
+def load_silences(sources: Sources, seconds: float = WAIT) -> Looked:
+    """Which sources of an environment do not answer; never raises."""
+    with _lock:
+        # The cache stands for its sources: each has one of its own.
+        probes = _of.get(sources.cache)
+        if probes is None:
+            probes = _of[sources.cache] = Probes(sources)
+    return probes.look(seconds)
+
+
+def finding(one: Silence, clock: Clock) -> Finding:
+    """What there is to say about a source that does not answer."""
+    name = NAMES.get(one.source, one.source)
+    if one.since is not None:
+        text = f"{name} has {'not answered' if one.mute else 'given no usable answer'} since {clock(one.since)}"
+        if not one.what.startswith("has not answered"):
+            text += f": it {one.what}"
+    else:
+        text = f"{name} {one.what}"
+    cause = Cause.SILENT if one.source in CARRIES else Cause.BLIND
+    return Finding("unknown", text, "sources", one.since, f"silent:{one.source}", cause)
+
+
+def _light_questions(sources: Sources) -> list[tuple[str, Guard, Callable[[], object]]]:
+    found: list[tuple[str, Guard, Callable[[], object]]] = []
+    for one in sources.configured():
+        name, guard = one.source.name, one.source.guard
+        match name:
+            case "postgres":
+                found.append((name, guard, partial(one.source.ask, "SELECT 1 AS answers", {})))
+            case "redis":
+                found.append((name, guard, partial(one.source.ask, "DBSIZE")))
+            case "elasticsearch":
+                found.append((name, guard, one.info))
+            case "alertmanager":
+                found.append((name, guard, one.status))
+            case "prometheus":
+                found.append((name, guard, one.version))
+            case "synaptic":
+                found.append((name, guard, one.answers))
+    return found
