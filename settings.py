@@ -104,6 +104,18 @@ def _network(value: str) -> str:
         raise ValueError('should be an address or a network such as "10.0.0.0/24"') from None
 
 
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name or address can only be reached from this machine."""
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -243,6 +255,24 @@ class Postgres(_Model):
         min_length=1, max_length=63, description="Role of the console: a member of `pg_monitor`, and nothing more."
     )
     password: SecretStr | None = Field(default=None, description="Its password.")
+    require_auth: tuple[Literal["scram-sha-256", "md5", "password", "gss", "sspi"], ...] = Field(
+        default=("scram-sha-256",),
+        description="The ways in which the server may ask for the password; it is not given away in another. "
+        "`password` is the one in clear, as IAM sign-in of clouds wants it: with TLS only.",
+    )
+    plan_roles: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
+        default=(),
+        max_length=20,
+        description="Roles whose statements may be planned (`EXPLAIN`) when somebody asks for it, as a rule the "
+        "service's own. Planning runs functions that a statement calls: name only roles whose functions are trusted.",
+    )
+    plan_user: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=63,
+        description="Role that plans are asked as: it may read the service's tables, and is not in `pg_monitor`.",
+    )
+    plan_password: SecretStr | None = Field(default=None, description="Its password.")
     tls: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
         default="prefer", description="How the connection is protected, in libpq's words (`sslmode`)."
     )
@@ -268,6 +298,21 @@ class Postgres(_Model):
     link: HttpUrl | None = Field(
         default=None, description="Address of another tool for this database, to open it there."
     )
+
+    @property
+    def near(self) -> bool:
+        """Whether what is sent to it does not leave this machine: loopback, or a socket."""
+        return is_loopback(self.host) or self.host.startswith(("/", "@"))
+
+    @model_validator(mode="after")
+    def _sign_in(self) -> Postgres:
+        if not self.require_auth:
+            raise ValueError("has an empty require_auth: name at least one way, scram-sha-256 as a rule")
+        if "password" in self.require_auth and self.tls in ("disable", "prefer") and not self.near:
+            raise ValueError('would send its password in clear: require_auth has "password" and tls is not required')
+        if self.plan_user is not None and self.plan_user == self.user:
+            raise ValueError("has the same plan_user as user: plans need a role without the rights of pg_monitor")
+        return self
 
 
 class Redis(_Model):
@@ -483,6 +528,13 @@ class Settings(_Model):
                             f"environments.{key}.{name}.verify_tls is false: in production mode every certificate is "
                             "checked; give ca_file, or set server.production = false while developing"
                         )
+                database = environment.postgres
+                if database is not None and database.tls == "prefer" and not database.near:
+                    raise ValueError(
+                        f'environments.{key}.postgres.tls is "prefer": to another machine that protects nothing, since '
+                        'whoever stands between can switch it off. Set "verify-full" with ca_file, or at least '
+                        '"require"; "disable" where the network itself is trusted'
+                    )
         return self
 
     def secrets(self) -> list[str]:

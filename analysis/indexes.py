@@ -209,10 +209,9 @@ def missing(
     if not candidates:
         return None
     own = max(candidates, key=lambda one: (one.kind == "p", one.bytes))
-    wanted = _canonical(f"USING {method} {on}")
     found = [
         one for one in indexes
-        if one.table == own.name and (one.short_name in names or _canonical(one.definition).endswith(wanted))
+        if one.table == own.name and serves(one.short_name, one.definition, names, method, on)
     ]  # fmt: skip
     if any(one.is_valid for one in found) or any(one.table == own.name and not one.definition for one in indexes):
         return None
@@ -226,6 +225,19 @@ def missing(
     either = " or ".join(names)
     text = f"{own.name} lacks the index {either}. {why.rstrip('.')}.{told}"
     return Diagnosis("index-missing", "broken", own.name, text, made(names[0], own, method, on, parts))
+
+
+def serves(index: str, definition: str, names: Sequence[str], method: str, on: str) -> bool:
+    """Whether an index is one that the service needs, by its name or by how it is defined.
+
+    Args:
+        index: Its name, without schema.
+        definition: As ``pg_get_indexdef`` writes it.
+        names: The names that the needed one may have.
+        method: Access method of the needed one.
+        on: Columns or expressions in brackets, and the condition after them.
+    """
+    return index in names or _canonical(definition).endswith(_canonical(f"USING {method} {on}"))
 
 
 def made(name: str, table: Table, method: str, on: str, partitions: Sequence[str]) -> str:

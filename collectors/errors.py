@@ -30,6 +30,7 @@ class SourceError(Exception):
         what: What happened, as a clause that reads after the source's name ("refused the connection").
         hint: What the reader can do about it; may be empty.
         trips: Whether it says something about the source as a whole, and so counts for its breaker.
+        code: The source's own code for what happened, such as a SQLSTATE; empty where it gave none.
         resting_until: Set while the breaker keeps the console from asking: when it will ask again.
         conclusive: Whether it tells anything about the source; not where other questions had used up its time.
         silent_since: Set once the breaker opened: since when the source as a whole has not answered.
@@ -37,6 +38,7 @@ class SourceError(Exception):
 
     kind: ClassVar[str] = "failed"
     default_trips: ClassVar[bool] = True
+    code: str = ""
 
     def __init__(
         self,

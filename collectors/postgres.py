@@ -16,12 +16,25 @@ from collectors import sql
 from collectors.cache import AnswerCache, Kept
 from collectors.errors import BadAnswer, Denied
 from collectors.postgres_server import PostgresServer, Rows
+from collectors.sql import quoted
 from settings import Postgres as PostgresSettings
 
 T = TypeVar("T")
 
 SERVER_TTL = 60.0
 """Seconds for which version, rights and extensions of a server are taken for unchanged."""
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """An extension that is created in the database.
+
+    Attributes:
+        schema: Where its functions and views are.
+        usable: Whether the console's role may use that schema.
+    """
+
+    schema: str
+    usable: bool
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -40,7 +53,8 @@ class Server(msgspec.Struct, frozen=True):
         max_connections: Its setting.
         io_timing: Whether it measures how long reads and writes take.
         statements_loaded: Whether the library of pg_stat_statements was loaded when it was started.
-        extensions: Extensions that are created in this database.
+        activities: Whether it says of all sessions what they do (``track_activities``).
+        extensions: Extensions that are created in this database, by name.
     """
 
     version: int
@@ -55,7 +69,8 @@ class Server(msgspec.Struct, frozen=True):
     max_connections: int
     io_timing: bool
     statements_loaded: bool
-    extensions: list[str]
+    activities: bool
+    extensions: dict[str, Extension]
 
     @property
     def major(self) -> int:
@@ -120,7 +135,7 @@ class Postgres:
             raise BadAnswer(self.source.name, self.source.address, f"cannot tell this: {error}", trips=False) from None
         if one.needs and not (server.monitor if one.needs == "pg_monitor" else server.read_all_stats):
             what = f"does not let the role {server.role} see this: it is not a member of {one.needs}"
-            hint = f'GRANT {one.needs} TO "{server.role}";'
+            hint = f"GRANT {one.needs} TO {quoted(server.role)};"
             raise Denied(self.source.name, self.source.address, what, hint=hint, trips=False)
         if one.extension and one.extension not in server.extensions:
             what = f"lacks the extension {one.extension} in the database {server.database}"
@@ -128,7 +143,14 @@ class Postgres:
             if one.extension == "pg_stat_statements":
                 hint += " It must also be in shared_preload_libraries, which takes a restart."
             raise BadAnswer(self.source.name, self.source.address, what, hint=hint, trips=False)
-        return self.source.ask(one.text, parameters or {})
+        if not one.extension:
+            return self.source.ask(one.text, parameters or {})
+        extension = server.extensions[one.extension]
+        if not extension.usable:
+            what = f"does not let the role {server.role} use the schema of the extension {one.extension}"
+            hint = f"GRANT USAGE ON SCHEMA {quoted(extension.schema)} TO {quoted(server.role)};"
+            raise Denied(self.source.name, self.source.address, what, hint=hint, trips=False)
+        return self.source.ask(sql.within(one, extension.schema), parameters or {})
 
     def kept(
         self,

@@ -12,6 +12,7 @@ import msgspec
 from collectors.errors import BadAnswer, Denied
 from collectors.postgres import Postgres
 from collectors.postgres_server import APPLICATION
+from collectors.postgres_types import text_of
 
 CLIENT_LENGTH = 100
 """Characters that are kept of the name of a client."""
@@ -57,8 +58,16 @@ def sample(postgres: Postgres) -> list[Active]:
     Raises:
         SourceError: The server did not answer, or does not let the console see this.
     """
-    rows = postgres.ask("activity", {"own": APPLICATION, "characters": CLIENT_LENGTH, "text": UNIDENTIFIED_LENGTH})
-    return postgres.source.convert(rows, Active)
+    rows = postgres.ask("activity", {"own": APPLICATION, "octets": UNIDENTIFIED_LENGTH})
+    records = [
+        {
+            **row,
+            "client": row["client"][:CLIENT_LENGTH],
+            "text": text_of(row["text"], row["encoding"], UNIDENTIFIED_LENGTH),
+        }
+        for row in rows.records()
+    ]
+    return postgres.source.convert_records(records, Active)
 
 
 def running_texts(postgres: Postgres, ids: Collection[int]) -> dict[int, str]:
@@ -67,7 +76,10 @@ def running_texts(postgres: Postgres, ids: Collection[int]) -> dict[int, str]:
     Raises:
         SourceError: The server did not answer.
     """
-    return _texts(postgres, "activity_texts", ids)
+    if not ids:
+        return {}
+    rows = postgres.ask("activity_texts", {"ids": sorted(ids), "octets": TEXT_LENGTH})
+    return {number: text for number, octets, encoding in rows.rows if (text := text_of(octets, encoding, TEXT_LENGTH))}
 
 
 def normalised_texts(postgres: Postgres, ids: Collection[int]) -> dict[int, str]:
@@ -77,13 +89,9 @@ def normalised_texts(postgres: Postgres, ids: Collection[int]) -> dict[int, str]
         SourceError: The server did not answer.
     """
     try:
-        return _texts(postgres, "activity_statements", ids)
+        if not ids:
+            return {}
+        rows = postgres.ask("activity_statements", {"ids": sorted(ids), "characters": TEXT_LENGTH})
     except (BadAnswer, Denied):
         return {}
-
-
-def _texts(postgres: Postgres, name: str, ids: Collection[int]) -> dict[int, str]:
-    if not ids:
-        return {}
-    rows = postgres.ask(name, {"ids": sorted(ids), "characters": TEXT_LENGTH})
     return {one.query_id: one.text for one in postgres.source.convert(rows, _Text) if one.text}

@@ -1,24 +1,38 @@
-"""What psycopg's exceptions mean to the reader: one table, by SQLSTATE, and by words where there is none.
+"""What psycopg's exceptions mean to the reader: one table, by SQLSTATE; and what a refused connection means.
 
 The codes are those of PostgreSQL's documentation, appendix A; the most exact row wins.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
 
 from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from telemetry.masks import foreign
 
+DRIVER_ERRORS = (psycopg.Error, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+"""What the driver raises, its loaders and dumpers included: NotImplementedError for a form that it does not know,
+RecursionError, UnicodeError, OverflowError."""
+
 LONGEST_REASON = 300
 """Characters of the server's own words that are told."""
+
+PING_SECONDS = 2
+"""Longest time for asking whether a server is there that refused a connection."""
 
 # SQLSTATE or its first two characters → error, what happened, what to do, whether it concerns the whole source.
 # "{words}" are the server's own.
 _BY_STATE: dict[str, tuple[type[SourceError], str, str, bool]] = {
     "28": (Denied, "refused the sign-in: {words}", "Check user and password of this source, and pg_hba.conf.", True),
     "3D000": (Denied, "has no such database: {words}", "Check database of this source in the settings.", True),
+    "22021": (BadAnswer, "has text that is not in its own encoding: {words}", "", False),
+    "22P05": (BadAnswer, "has text that cannot be written in the encoding of this database: {words}", "", False),
     "42501": (Denied, "refused: {words}", "GRANT pg_monitor TO the console's role.", False),
     "53300": (Overloaded, "has no connection left", "Look who holds connections; raise max_connections.", True),
     "53": (Overloaded, "is out of a resource: {words}", "Look at disk, memory and connections of the server.", True),
@@ -41,7 +55,13 @@ _BY_STATE: dict[str, tuple[type[SourceError], str, str, bool]] = {
     "": (BadAnswer, "answered with an error: {words}", "", False),
 }
 
-# A connection that was never made has no SQLSTATE, only words; these are PostgreSQL's and libpq's.
+_REFUSED = (
+    "Check user, password and database of this source, and pg_hba.conf. Its connections may be used up too, those of "
+    "all or of this role. Where a PgBouncer or another pooler stands between, set pgbouncer = true."
+)
+
+# A connection that was never made has no SQLSTATE, only words, in whatever language the server speaks. That it was
+# refused is known without them; where these are PostgreSQL's own in English they make it more exact.
 _BY_WORDS: tuple[tuple[str, str], ...] = (
     ("password authentication failed", "28"),
     ("no password supplied", "28"),
@@ -57,31 +77,89 @@ _BY_WORDS: tuple[tuple[str, str], ...] = (
     ("database ", "3D000"),
 )
 
+# What poolers and libpq itself say, which is never translated.
+_OF_POOLERS = ("unsupported startup parameter", "startup options", "command-line options")
+_OF_METHODS = "authentication method requirement"
 
-def mapped(error: psycopg.Error, source: str, address: str) -> SourceError:
-    """The source error that an exception of the driver means.
+
+def mapped(error: Exception, source: str, address: str) -> SourceError:
+    """The source error that an exception of the driver means, of a session or of one that was to be.
 
     Args:
         error: What psycopg raised.
         source: Name of the source.
         address: Where it is, without credentials.
     """
+    if not isinstance(error, psycopg.Error):
+        # The driver's, on a value that it cannot read or write: the question's fault, not that of the source.
+        words = f"{type(error).__name__}: {str(error)[:LONGEST_REASON]}"
+        return BadAnswer(source, address, f"answered in a form that the console cannot read ({words})", trips=False)
     words = reason(error)
     state = error.sqlstate
     if state is None and isinstance(error, psycopg.errors.ConnectionTimeout):
         return TimedOut(source, address, f"did not accept a connection {WITHIN}", hint="Look whether it runs.")
     if state is None and isinstance(error, psycopg.OperationalError):
-        state = next((code for part, code in _BY_WORDS if part in words), None) if _told_by_server(words) else None
+        state = _state_of(words) if _told_by_server(words) else None
         if state is None:
             return Unreachable(source, address, f"cannot be reached: {words}", hint="Look whether it runs.")
     if state is None and isinstance(error, psycopg.InterfaceError):
         return Unreachable(source, address, f"lost the connection: {words}")
-    state = state or ""
+    return _of_state(state or "", words, source, address)
+
+
+def not_connected(error: Exception, there: Mapping[str, Any], source: str, address: str) -> SourceError:
+    """The source error that the failure to make a connection means, whatever language the server speaks.
+
+    Args:
+        error: What psycopg raised.
+        there: Where the server is, for the driver, without the password.
+        source: Name of the source.
+        address: Where it is, without credentials.
+    """
+    late = isinstance(error, psycopg.errors.ConnectionTimeout)
+    if not isinstance(error, psycopg.OperationalError) or late or error.sqlstate is not None:
+        return mapped(error, source, address)
+    words = reason(error)
+    ping = _pinged(there)
+    if ping == Ping.REJECT:
+        return _of_state("57P03", words, source, address)
+    if ping != Ping.OK:
+        return Unreachable(source, address, f"cannot be reached: {words}", hint="Look whether it runs.")
+    if any(part in words for part in _OF_POOLERS):
+        hint = "A PgBouncer or another pooler stands between: set pgbouncer = true, or use PostgreSQL's own port."
+        return Denied(source, address, f"refused the connection: {words}", hint=hint)
+    if _OF_METHODS in words:
+        hint = (
+            "It asks for the password in a way that require_auth of this source does not allow, and was not given it. "
+            "Let the server use scram-sha-256, or allow the way in the settings."
+        )
+        return Denied(source, address, f"was not given the password: {words}", hint=hint)
+    state = _state_of(words)
+    if state is not None:
+        return _of_state(state, words, source, address)
+    if error.pgconn is not None and error.pgconn.needs_password:
+        return _of_state("28", words, source, address)
+    return Denied(source, address, f"refused the connection: {words}", hint=_REFUSED)
+
+
+def _pinged(there: Mapping[str, Any]) -> Ping:
+    """Whether a server answers at all there, and takes connections; libpq judges by its codes, not by its words."""
+    given = {name: value for name, value in there.items() if value is not None}
+    return Ping(PGconn.ping(make_conninfo("", connect_timeout=PING_SECONDS, **given).encode()))
+
+
+def _of_state(state: str, words: str, source: str, address: str) -> SourceError:
     for code in (state, state[:2], ""):
         if code in _BY_STATE:
             kind, what, hint, trips = _BY_STATE[code]
-            return kind(source, address, what.format(words=words or "no words"), hint=hint, trips=trips)
+            found = kind(source, address, what.format(words=words or "no words"), hint=hint, trips=trips)
+            found.code = state
+            return found
     raise AssertionError("the table has a row for everything")
+
+
+def _state_of(words: str) -> str | None:
+    return next((code for part, code in _BY_WORDS if part in words), None)
 
 
 def reason(error: psycopg.Error) -> str:

@@ -1,7 +1,10 @@
-"""How PostgreSQL would run a statement: ``EXPLAIN``, and never ``ANALYZE``, so that nothing of it is run.
+"""How PostgreSQL would run a statement: ``EXPLAIN``, and never ``ANALYZE``.
 
-The statement is another's text. It is sent in a session that can only read, with its limits; the server itself refuses
-it where it holds more than one statement; and only kinds of statements that have a plan are sent at all.
+The statement is another's text, and planning it is not harmless: PostgreSQL runs functions that are marked IMMUTABLE
+while it plans, as whoever asks. So plans are for statements of roles that the settings name. They are asked for as a
+role without the rights of ``pg_monitor``, on a connection of their own, in a transaction that only reads and is rolled
+back; names are looked up where the statement's role looks them up, and not at all where others have put functions
+there. The server itself refuses a text that holds more than one statement.
 """
 
 from __future__ import annotations
@@ -11,10 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
 
+from collectors import sql
 from collectors.cache import Kept
 from collectors.errors import BadAnswer, Denied
 from collectors.postgres import Postgres
+from collectors.postgres_server import Cursor
+from collectors.postgres_types import codec_of
+from collectors.sql import quoted
 
 GENERIC_SINCE = 16
 """The oldest version that plans a statement without the values of its parameters (``GENERIC_PLAN``)."""
@@ -22,13 +32,26 @@ GENERIC_SINCE = 16
 TTL = 60.0
 """Seconds for which a plan is taken for unchanged."""
 
-_KINDS = re.compile(r"\s*\(*\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE)
+CHARACTERS = 100_000
+"""Most characters of a text that is planned."""
+
+_HOW = (
+    "Name the service's role in plan_roles of this source, and in plan_user a role that may read its tables and is not "
+    "in pg_monitor."
+)
+_RIGHTS = (
+    "SELECT pg_has_role('pg_read_all_stats', 'USAGE'), r.rolsuper FROM pg_roles AS r WHERE r.rolname = current_user"
+)
+_SET_PATH = "SELECT pg_catalog.set_config('search_path', %s, true)"
+_SCHEMAS = "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]"
+
+_KINDS = re.compile(r"[\s(]*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE)
 _LEADING_COMMENT = re.compile(r"\s*(?:/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*(?:\n|$))")
 _PARAMETER = re.compile(r"\$\d+")
 
 # Where pg_stat_statements replaced a value, what is left is no SQL: interval '1 day' became interval $1. Each is put
 # into a form that takes a parameter. The first alternative steps over strings, names and comments.
-_SKIP = r"(?P<skip>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?\*/|--[^\n]*)"
+_SKIP = r"(?P<skip>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?(?:\*/|\Z)|--[^\n]*)"
 _TYPED = re.compile(
     rf"{_SKIP}|\b(?P<type>interval|date|timestamptz|timestamp|timetz|time|uuid|inet|jsonb?)\s+(?P<typed>\$\d+)"
     rf"|\bextract\s*\(\s*(?P<field>\$\d+)\s+from\b",
@@ -64,6 +87,19 @@ class PlanRelation(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A statement, and who sent it.
+
+    Attributes:
+        role: The role.
+        text: The whole text, with marks (``$1``) for its values.
+    """
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """A plan.
 
@@ -76,19 +112,64 @@ class Explained:
     statement: str
 
 
-def explain(database: Postgres, text: str) -> Kept[Explained]:
+def sent(database: Postgres, query_id: int) -> Sent:
+    """A statement of a role whose statements may be planned, as the server has it.
+
+    Args:
+        database: The database.
+        query_id: Its number.
+
+    Raises:
+        Denied: None of the roles that have sent it is one whose statements may be planned; the hint says what does.
+        BadAnswer: It has none, or not in this database.
+        SourceError: No usable answer.
+    """
+    source, roles = database.source, database.settings.plan_roles
+    _refuse_without_settings(database)
+    asked_for = {"id": query_id, "roles": list(roles), "characters": CHARACTERS}
+    found = database.ask("plan_texts", asked_for).records()
+    if not found:
+        raise BadAnswer(source.name, source.address, "no longer has the text of this statement", trips=False)
+    here = [one for one in found if one["here"]]
+    if not here:
+        where = ", ".join(sorted({one["database"] for one in found}))
+        what = f"plans it in its own database only: it ran in {where}, the console is in {database.settings.database}"
+        raise BadAnswer(source.name, source.address, what, trips=False)
+    one = here[0]
+    if one["role"] not in roles:
+        what = (
+            f"is asked for plans of statements of {', '.join(roles)} only, and this one was sent by {one['role']}: "
+            "planning runs functions that a statement calls"
+        )
+        hint = f"Where its functions are trusted, add {one['role']} to plan_roles of this source."
+        raise Denied(source.name, source.address, what, hint=hint, trips=False)
+    if one["text"] is None or len(one["text"]) >= CHARACTERS:
+        raise BadAnswer(source.name, source.address, "has a text of it that is too long to plan", trips=False)
+    return Sent(one["role"], one["text"])
+
+
+def explain(database: Postgres, statement: Sent) -> Kept[Explained]:
     """The plan of a statement, with marks (``$1``) for its values.
 
     Args:
         database: The database.
-        text: The whole statement, as ``pg_stat_statements`` has it.
+        statement: The whole statement, as ``pg_stat_statements`` has it, and who sent it.
 
     Raises:
-        Denied: The console's role may not read one of the tables; the hint is the GRANT.
+        Denied: Plans are not allowed for its role, or the role that asks may not read one of the tables; the hint says
+            what allows it.
         BadAnswer: It has no plan, the server is too old for it, or does not understand it (any more).
         SourceError: No usable answer.
     """
-    return database.kept_under("explain", text, lambda: _explain(database, text), ttl=TTL)
+    return database.kept_under("explain", statement, lambda: _explain(database, statement), ttl=TTL)
+
+
+def _refuse_without_settings(database: Postgres) -> None:
+    source, settings = database.source, database.settings
+    lacking = [name for name in ("plan_roles", "plan_user") if not getattr(settings, name)]
+    if lacking:
+        what = f"is not asked for plans: the settings of this source lack {' and '.join(lacking)}"
+        raise Denied(source.name, source.address, what, hint=_HOW, trips=False)
 
 
 def asked(text: str, major: int) -> str:
@@ -97,9 +178,10 @@ def asked(text: str, major: int) -> str:
     Raises:
         ValueError: There can be none; the text says why, as a clause after "PostgreSQL".
     """
-    plain = text
-    while match := _LEADING_COMMENT.match(plain):
-        plain = plain[match.end() :]
+    place = 0
+    while match := _LEADING_COMMENT.match(text, place):
+        place = match.end()
+    plain = text[place:]
     if not _KINDS.match(plain):
         raise ValueError("has no plan for this kind of statement")
     if major >= GENERIC_SINCE:
@@ -128,21 +210,70 @@ def _renumbered(text: str) -> str:
     return _MARK.sub(renumber, text)
 
 
-def _explain(database: Postgres, text: str) -> Explained:
-    source, server = database.source, database.server().value
+def _explain(database: Postgres, sent_: Sent) -> Explained:
+    source, server, settings = database.source, database.server().value, database.settings
+    _refuse_without_settings(database)
+    if sent_.role not in settings.plan_roles or settings.plan_user is None:
+        raise Denied(source.name, source.address, f"is not asked for plans of {sent_.role}", hint=_HOW, trips=False)
     try:
-        statement = asked(text, server.major)
+        statement = asked(sent_.text, server.major)
     except ValueError as error:
         raise BadAnswer(source.name, source.address, str(error), trips=False) from None
+    path = _path(database, sent_.role)
+    secret = settings.plan_password.get_secret_value() if settings.plan_password is not None else None
     try:
-        rows = source.ask(statement, foreign=True)
+        answer = source.apart(settings.plan_user, secret, lambda cursor: _answer(database, cursor, statement, path))
     except Denied as error:
-        raise _denied(database, error, server.role, text) from None
-    return Explained(rows.rows[0][0], statement)
+        raise _denied(database, error, settings.plan_user, sent_.text) from None
+    return Explained(answer, statement)
+
+
+def _path(database: Postgres, role: str) -> str:
+    """Where a role's names are looked up, with the role's own name for ``"$user"``."""
+    ((path,),) = database.ask("plan_path", {"role": role}).rows
+    own = quoted(role)
+    return (path or f"{own}, public").replace('"$user"', own).replace("$user", own)
+
+
+def _answer(database: Postgres, cursor: Cursor, statement: str, path: str) -> Any:
+    """The plan, after what is reached by it was found to be that of the server and of roles that are trusted."""
+    source, settings = database.source, database.settings
+    ((sees_all, superuser),) = cursor.execute(_RIGHTS).fetchall()
+    if sees_all or superuser:
+        what = f"is not asked for plans as {settings.plan_user}: that role sees what others do"
+        hint = "Take pg_monitor and pg_read_all_stats from it, or name another plan_user."
+        raise Denied(source.name, source.address, what, hint=hint, trips=False)
+    cursor.execute(_SET_PATH, [path])
+    ((schemas,),) = cursor.execute(_SCHEMAS).fetchall()
+    cursor.execute(_SET_PATH, ["pg_catalog"])
+    strangers = sql.statement("plan_strangers", database.server().value.major).text.encode()
+    found = cursor.execute(strangers, {"schemas": schemas, "roles": list(settings.plan_roles)}).fetchall()
+    if found:
+        names = ", ".join(str(name) for (name,) in found)
+        what = (
+            f"is not asked for plans: in the schema {names} there are functions of roles that plan_roles does not name"
+        )
+        hint = f"Move or drop them, and REVOKE CREATE ON SCHEMA {names} FROM PUBLIC; planning would run them."
+        raise Denied(source.name, source.address, what, hint=hint, trips=False)
+    cursor.execute(_SET_PATH, [path])
+    _refuse_more_than_one(cursor.connection, statement)
+    return cursor.execute(statement.encode(codec_of(cursor.connection))).fetchall()[0][0]
+
+
+def _refuse_more_than_one(connection: psycopg.Connection[Any], statement: str) -> None:
+    """Let the server read a statement without running it; it knows what one statement is, and we need not guess.
+
+    Raises:
+        psycopg.Error: It is no statement, or more than one.
+    """
+    codec = codec_of(connection)
+    result = connection.pgconn.prepare(b"", statement.encode(codec))
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result, encoding=codec)
 
 
 _MISSING = re.compile(
-    r"permission denied for (?P<kind>table|view|schema|function|sequence|materialized view) (?P<name>\S+)"
+    r"permission denied for (?P<kind>table|view|schema|function|sequence|materialized view) (?P<name>\S{1,300})"
 )
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE)\b|\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\b", re.IGNORECASE)
 
@@ -158,7 +289,7 @@ def _denied(database: Postgres, error: Denied, role: str, text: str) -> Denied:
     hint = f'GRANT {rights.get(kind, f"SELECT ON {name}")} TO "{role}";'
     if _WRITES.search(text):
         writes = "A statement that writes is planned only for a role that may write: ask for its plan as its owner."
-        readable = database.ask("plan_readable", {"name": name}).rows if kind not in rights else []
+        readable = database.ask("plan_readable", {"name": name, "role": role}).rows if kind not in rights else []
         hint = writes if readable and all(row[0] for row in readable) else f"{hint} {writes}"
     return Denied(error.source, error.address, what, hint=hint, trips=False)
 

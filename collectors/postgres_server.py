@@ -8,39 +8,33 @@ and where the server does not listen to that either, the connection is cut.
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 import pandas as pd
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 
+from collectors import postgres_session
 from collectors.deadline import WITHIN, allowance
 from collectors.errors import BadAnswer, Overloaded, SourceError, TimedOut
 from collectors.guard import Guard
-from collectors.postgres_errors import mapped
+from collectors.postgres_errors import DRIVER_ERRORS, mapped, not_connected
+from collectors.postgres_session import APPLICATION as APPLICATION
+from collectors.postgres_session import Session
+from collectors.postgres_watch import Watch
 from settings import Postgres as PostgresSettings
 
 T = TypeVar("T")
 
-APPLICATION = "synaptic-console"
-"""Name of the console's sessions; what is counted of sessions leaves them out."""
-
-LOCK_SECONDS = 1.0
-"""Longest wait for a lock: a look must not stand in the queue before a deed."""
-
-CANCEL_SECONDS = 2.0
-"""Longest time that cancelling may take before the connection is cut."""
-
 IDLE_SECONDS = 60.0
 """How long a connection is kept without being used."""
+
+Cursor = psycopg.ClientCursor[Any]
 
 
 @dataclass(frozen=True)
@@ -64,27 +58,9 @@ class Rows:
         return pd.DataFrame.from_records(list(self.rows), columns=list(self.columns))
 
 
-@dataclass(frozen=True)
-class _Question:
-    statement: str
-    parameters: Mapping[str, Any] | None
-    foreign: bool
-
-
-def _refuse_more_than_one(connection: psycopg.Connection[Any], statement: str) -> None:
-    """Let the server read a statement without running it; it knows what one statement is, and we need not guess.
-
-    Raises:
-        psycopg.Error: It is no statement, or more than one.
-    """
-    result = connection.pgconn.prepare(b"", statement.encode())
-    if result.status != ExecStatus.COMMAND_OK:
-        raise error_from_result(result, encoding="utf-8")
-
-
 @dataclass
 class _Idle:
-    connection: psycopg.Connection[Any]
+    session: Session
     since: float
 
 
@@ -99,6 +75,8 @@ class PostgresServer:
         name: ``postgres``.
         address: Where it is, without credentials.
         guard: Its breaker.
+        arrived: Whether the settings of its sessions reach the server; ``None`` until one was asked, and where they go
+            with each question anyway.
     """
 
     def __init__(self, environment: str, settings: PostgresSettings) -> None:
@@ -106,33 +84,56 @@ class PostgresServer:
         self.settings = settings
         self.address = f"{settings.host}:{settings.port}/{settings.database}"
         self.guard = Guard(environment, self.name)
+        self.arrived: bool | None = None
         self._slots = threading.BoundedSemaphore(settings.connections)
         self._idle: list[_Idle] = []
         self._lock = threading.Lock()
         self._closed = False
 
-    def ask(self, statement: str, parameters: Mapping[str, Any] | None = None, *, foreign: bool = False) -> Rows:
+    def ask(self, statement: str | bytes, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Run one statement that reads.
 
         Args:
             statement: Its text, from a file of the catalogue, with ``%(name)s`` for each parameter.
             parameters: Their values.
-            foreign: Its text is not ours, and has no parameters: the server is first made to read it as a prepared
-                statement, which it refuses where there is more than one in it.
 
         Raises:
             SourceError: It did not answer, or not with rows.
         """
-        allowed = allowance(self.name, self.address, self.settings.deadline)
-        ends = time.monotonic() + allowed.seconds
-        if not self._slots.acquire(timeout=allowed.seconds):
-            what = f"was not asked: all {self.settings.connections} connections of the console are busy"
-            raise Overloaded(self.name, self.address, what, hint="Raise connections of this source.", trips=False)
-        try:
-            with self.guard.attempt(), allowed.applied():
-                return self._asked(_Question(statement, parameters, foreign), ends)
-        finally:
-            self._slots.release()
+        text = statement.encode() if isinstance(statement, str) else statement
+
+        def work(cursor: Cursor) -> Rows:
+            cursor.execute(text, parameters)
+            columns = tuple(column.name for column in cursor.description or ())
+            return Rows(columns, cursor.fetchall() if columns else [])
+
+        with self._slot() as ends:
+            return self._asked(work, ends)
+
+    def apart(self, user: str, password: str | None, work: Callable[[Cursor], T]) -> T:
+        """Ask in a transaction on a connection of its own, as somebody else: for text that may run foreign code.
+
+        It only reads, is rolled back whatever happened in it, so that nothing of it reaches anybody, and its connection
+        is closed afterwards.
+
+        Args:
+            user: Who asks.
+            password: The password; ``None`` for none.
+            work: Asks by a cursor in that transaction, and returns what it learnt; the driver's exceptions may pass.
+
+        Raises:
+            SourceError: It did not answer. Never one that concerns the source as a whole.
+        """
+        with self._slot() as ends:
+            try:
+                session = self._connected(ends - time.monotonic(), user, password)
+                try:
+                    return self._within(session, work, ends, apart=True)
+                finally:
+                    session.connection.close()
+            except SourceError as error:
+                error.trips = False
+                raise
 
     def convert(self, rows: Rows, kind: type[T]) -> list[T]:
         """Rows as typed structs.
@@ -140,9 +141,17 @@ class PostgresServer:
         Raises:
             BadAnswer: A column has another type than declared.
         """
+        return self.convert_records(rows.records(), kind)
+
+    def convert_records(self, records: Sequence[Mapping[str, Any]], kind: type[T]) -> list[T]:
+        """Values by the names of their fields as typed structs.
+
+        Raises:
+            BadAnswer: A field has another type than declared.
+        """
         try:
-            return msgspec.convert(rows.records(), list[kind])  # type: ignore[valid-type]
-        except msgspec.ValidationError as error:
+            return msgspec.convert(records, list[kind])  # type: ignore[valid-type]
+        except (msgspec.ValidationError, ArithmeticError, ValueError) as error:
             what = f"answered in a form that the console does not know: {error}"
             raise BadAnswer(self.name, self.address, what, trips=False) from None
 
@@ -150,137 +159,101 @@ class PostgresServer:
         """Close all connections; those in use are closed when their question ends."""
         with self._lock:
             self._closed = True
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
             idle, self._idle = self._idle, []
         for one in idle:
-            one.connection.close()
+            one.session.connection.close()
 
-    def _asked(self, question: _Question, ends: float) -> Rows:
-        connection, reused = self._taken(ends)
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[float]:
+        """One of the connections that the console may have, and until when its question may last."""
+        allowed = allowance(self.name, self.address, self.settings.deadline)
+        ends = time.monotonic() + allowed.seconds
+        if not self._slots.acquire(timeout=allowed.seconds):
+            what = f"was not asked: all {self.settings.connections} connections of the console are busy"
+            raise Overloaded(self.name, self.address, what, hint="Raise connections of this source.", trips=False)
         try:
-            return self._run(connection, question, ends)
+            with self.guard.attempt(), allowed.applied():
+                yield ends
+        finally:
+            self._slots.release()
+
+    def _asked(self, work: Callable[[Cursor], T], ends: float) -> T:
+        session, reused = self._taken(ends)
+        try:
+            return self._run(session, work, ends)
         except SourceError:
-            if not (reused and connection.closed and ends > time.monotonic()):
+            if not (reused and session.connection.closed and ends > time.monotonic()):
                 raise
         # The server was restarted since this connection was used: what reads may be asked again.
-        with self._lock:
-            stale, self._idle = self._idle, []
-        for one in stale:
-            one.connection.close()
-        connection, _ = self._taken(ends)
-        return self._run(connection, question, ends)
+        self._drop_idle()
+        session, _ = self._taken(ends)
+        return self._run(session, work, ends)
 
-    def _run(self, connection: psycopg.Connection[Any], question: _Question, ends: float) -> Rows:
-        watch = _Watch(connection, ends - time.monotonic())
+    def _run(self, session: Session, work: Callable[[Cursor], T], ends: float) -> T:
+        try:
+            return self._within(session, work, ends)
+        finally:
+            self._returned(session)
+
+    def _within(self, session: Session, work: Callable[[Cursor], T], ends: float, *, apart: bool = False) -> T:
+        """Ask in a session, in a transaction where its settings go with the question or it is one apart."""
+        connection = session.connection
+        watch = Watch(connection, ends - time.monotonic())
         try:
             with watch, psycopg.ClientCursor(connection) as cursor:
-                if self.settings.pgbouncer:
-                    cursor.execute(self._limits(ends))
-                if question.foreign:
-                    _refuse_more_than_one(connection, question.statement)
-                cursor.execute(question.statement.encode(), question.parameters)
-                columns = tuple(column.name for column in cursor.description or ())
-                rows = cursor.fetchall() if columns else []
-                if self.settings.pgbouncer:
-                    cursor.execute("COMMIT")
-            return Rows(columns, rows)
-        except psycopg.Error as error:
+                self._prove(session)
+                whole = session.local or apart
+                if whole:
+                    cursor.execute(postgres_session.begin(connection, ends - time.monotonic()))
+                found = work(cursor)
+                if whole:
+                    cursor.execute("ROLLBACK" if apart else "COMMIT")
+            return found
+        except DRIVER_ERRORS as error:
             if watch.fired:
                 what = f"did not answer {WITHIN}"
                 raise TimedOut(self.name, self.address, what, hint="Look at the load of the server.") from None
             raise mapped(error, self.name, self.address) from None
-        finally:
-            self._returned(connection)
 
-    def _limits(self, ends: float) -> bytes:
-        """What begins a transaction with its limits, where they cannot be the session's own."""
-        left = max(int((ends - time.monotonic()) * 1000), 1)
-        return (
-            "BEGIN READ ONLY; "
-            f"SELECT set_config('statement_timeout', '{left}', true), "
-            f"set_config('lock_timeout', '{int(LOCK_SECONDS * 1000)}', true)"
-        ).encode()
+    def _prove(self, session: Session) -> None:
+        if session.local is None:
+            postgres_session.prove(session, self.settings.deadline)
+            self.arrived = not session.local
 
-    def _taken(self, ends: float) -> tuple[psycopg.Connection[Any], bool]:
-        """A connection, and whether it was used before."""
+    def _taken(self, ends: float) -> tuple[Session, bool]:
+        """A session, and whether it was used before."""
         now = time.monotonic()
         with self._lock:
             while self._idle:
                 one = self._idle.pop()
-                if now - one.since < IDLE_SECONDS and not one.connection.closed:
-                    return one.connection, True
-                one.connection.close()
-        return self._connected(ends - now), False
+                if now - one.since < IDLE_SECONDS and not one.session.connection.closed:
+                    return one.session, True
+                one.session.connection.close()
+        password = self.settings.password
+        secret = password.get_secret_value() if password is not None else None
+        return self._connected(ends - now, self.settings.user, secret), False
 
-    def _connected(self, seconds: float) -> psycopg.Connection[Any]:
-        one = self.settings
-        limits = {
-            "default_transaction_read_only": "on",
-            "statement_timeout": f"{int(one.deadline * 1000)}",
-            "lock_timeout": f"{int(LOCK_SECONDS * 1000)}",
-        }
-        options = "" if one.pgbouncer else " ".join(f"-c {name}={value}" for name, value in limits.items())
+    def _connected(self, seconds: float, user: str, password: str | None) -> Session:
         try:
-            return psycopg.connect(
-                host=one.host,
-                port=one.port,
-                dbname=one.database,
-                user=one.user,
-                password=one.password.get_secret_value() if one.password else None,
-                sslmode=one.tls,
-                sslrootcert=str(one.ca_file) if one.ca_file else None,
-                application_name=APPLICATION,
-                options=options,
-                # Whole seconds, and no less than one.
-                connect_timeout=max(int(seconds), 1),
-                autocommit=True,
-                prepare_threshold=None,
-            )
-        except psycopg.Error as error:
-            raise mapped(error, self.name, self.address) from None
+            return postgres_session.connected(self.settings, user, password, seconds)
+        except DRIVER_ERRORS as error:
+            there = postgres_session.address(self.settings, user)
+            raise not_connected(error, there, self.name, self.address) from None
 
-    def _returned(self, connection: psycopg.Connection[Any]) -> None:
+    def _returned(self, session: Session) -> None:
+        connection = session.connection
         if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
             with contextlib.suppress(psycopg.Error):
                 # Only a transaction of ours in which a statement failed; anything else is not to be trusted.
-                if connection.info.transaction_status == TransactionStatus.INERROR:
+                if connection.info.transaction_status == TransactionStatus.INERROR or session.local:
                     connection.rollback()
         usable = not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
         with self._lock:
             if usable and not self._closed:
-                self._idle.append(_Idle(connection, time.monotonic()))
+                self._idle.append(_Idle(session, time.monotonic()))
                 return
         connection.close()
-
-
-class _Watch:
-    """Ends a question that overruns: cancels it from a second connection, and cuts the connection if that fails."""
-
-    def __init__(self, connection: psycopg.Connection[Any], seconds: float) -> None:
-        self.fired = False
-        self._connection = connection
-        self._socket = os.dup(connection.fileno())
-        self._done = threading.Event()
-        self._timer = threading.Timer(max(seconds, 0.001), self._overran)
-        self._timer.name = "postgres-watch"
-        self._timer.daemon = True
-
-    def __enter__(self) -> _Watch:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._timer.cancel()
-        # Its thread may be in the middle of cancelling, and what it would cancel then is the next question.
-        self._timer.join()
-        os.close(self._socket)
-
-    def _overran(self) -> None:
-        if self._done.is_set():
-            return
-        self.fired = True
-        with contextlib.suppress(psycopg.Error):
-            self._connection.cancel_safe(timeout=CANCEL_SECONDS)
-        if not self._done.wait(CANCEL_SECONDS):
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as cut:
-                cut.shutdown(socket.SHUT_RDWR)

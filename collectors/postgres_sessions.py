@@ -10,12 +10,16 @@ import msgspec
 from collectors.cache import Kept
 from collectors.postgres import Postgres
 from collectors.postgres_server import APPLICATION, Rows
+from collectors.postgres_types import text_of
 
 TTL = 1.0
 """Seconds for which a look at the sessions is fresh: the page looks every two seconds."""
 
 CHARACTERS = 8_000
 """Most characters of a statement that are read; the server itself keeps 1,024 unless it is told otherwise."""
+
+OCTETS = CHARACTERS * 4
+"""Most octets of them, whatever their encoding."""
 
 CLIENT = "client backend"
 """``kind`` of a session that a program opened."""
@@ -117,8 +121,9 @@ def load_sessions(database: Postgres) -> Kept[Sessions]:
     """
 
     def decoded(rows: Rows) -> Sessions:
-        found = tuple(database.source.convert(rows, Session))
+        records = [{**row, "query": text_of(row["query"], row["encoding"], CHARACTERS)} for row in rows.records()]
+        found = tuple(database.source.convert_records(records, Session))
         return Sessions(found[0].as_of if found else datetime.now(UTC), found)
 
-    parameters = {"characters": CHARACTERS, "own": APPLICATION}
+    parameters = {"octets": OCTETS, "own": APPLICATION}
     return database.kept("sessions", decoded, parameters, ttl=TTL)

@@ -11,10 +11,11 @@ import msgspec
 from collectors.cache import Kept
 from collectors.postgres import Postgres
 from collectors.postgres_server import APPLICATION, Rows
+from collectors.postgres_session import FIXED
 from collectors.postgres_upkeep import SLOW_TTL
 from collectors.settings_advice import quantity
 
-OWN = frozenset({"statement_timeout", "lock_timeout", "default_transaction_read_only", "application_name"})
+OWN = frozenset({"statement_timeout", "lock_timeout", "application_name", "client_encoding", *FIXED})
 """Settings that the console's session has values of its own for."""
 
 FILE_GRANT = (

@@ -20,6 +20,9 @@ CHARACTERS = 100_000
 TRIES = 4
 """How often a look is taken again where everything was reset while it was taken."""
 
+UNDEFINED_COLUMN = "42703"
+"""SQLSTATE of a question for a column that is not there."""
+
 _WHOLE = slice(4, 13)
 _REAL = slice(13, 20)
 _UNKNOWN = float("nan")
@@ -119,7 +122,7 @@ def _counters(database: Postgres) -> Rows:
     try:
         return database.ask("statements")
     except BadAnswer as error:
-        if "column" not in error.what:
+        if error.code != UNDEFINED_COLUMN:
             raise
         # The server was upgraded and the extension was not: its columns are still called as before.
         what = "has an older version of pg_stat_statements than it could have"

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collectors.cache import Kept
@@ -34,6 +35,9 @@ MOST_MEASURED = 2 * 2**30
 
 MEASURED_FRESH = 600.0
 """Seconds that a measurement stays fresh: it reads the table."""
+
+INDEXES_FRESH = 30.0
+"""Seconds that the indexes of some tables are taken for unchanged."""
 
 EXPECTED = Path(__file__).parent / "catalog" / "expected.toml"
 
@@ -88,6 +92,43 @@ def measured(postgres: Postgres, name: str, kind: type[T], relation: str) -> Kep
     """
     asked = {"name": relation, "most": MOST_MEASURED}
     return postgres.kept(name, lambda rows: tuple(postgres.source.convert(rows, kind)), asked, ttl=MEASURED_FRESH)
+
+
+class TableIndex(msgspec.Struct, frozen=True):
+    """An index of a table, or the table without any.
+
+    Attributes:
+        schema: Schema of the table.
+        table: The table.
+        partitioned: Whether it is partitioned.
+        pages: Pages of the table by the last ANALYZE.
+        name: Name of the index; empty for none.
+        definition: Its definition; empty for none, and while the table is locked against everybody.
+    """
+
+    schema: str
+    table: str
+    partitioned: bool
+    pages: int
+    name: str
+    definition: str
+
+
+def table_indexes(postgres: Postgres, names: tuple[str, ...]) -> Kept[list[TableIndex]]:
+    """The valid indexes of tables.
+
+    Args:
+        postgres: The database.
+        names: The tables' names, without schema.
+
+    Raises:
+        SourceError: No usable answer.
+    """
+
+    def load() -> list[TableIndex]:
+        return postgres.source.convert(postgres.ask("table_indexes", {"names": list(names)}), TableIndex)
+
+    return postgres.kept_under("table_indexes", names, load, ttl=INDEXES_FRESH)
 
 
 class ExpectedError(Exception):

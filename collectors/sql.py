@@ -2,7 +2,7 @@
 
 A file is one statement that reads. Its head are comments: what it answers, ``since`` (the oldest major version that it
 is written for), and, where they matter, ``needs`` (a role that the console's role must be a member of) and
-``extension``.
+``extension``: then ``{schema}`` stands for the schema in which that is, and a brace that is none is written twice.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from psycopg import sql as composing
 
 FOLDER = Path(__file__).parent / "catalog" / "sql"
 
@@ -32,8 +34,12 @@ VERSIONS: Mapping[str, tuple[tuple[int, str], ...]] = {
     "statements_info": ((15, "statements_info.sql"),),
     "statement_names": ((15, "statement_names.sql"),),
     "statement_texts": ((15, "statement_texts.sql"),),
+    "table_indexes": ((15, "table_indexes.sql"),),
     "plan_relations": ((15, "plan_relations.sql"),),
     "plan_readable": ((15, "plan_readable.sql"),),
+    "plan_texts": ((15, "plan_texts.sql"),),
+    "plan_path": ((15, "plan_path.sql"),),
+    "plan_strangers": ((15, "plan_strangers.sql"),),
     "plan_indexes": ((15, "plan_indexes.sql"),),
     "tables": ((15, "tables.sql"), (18, "tables_18.sql")),
     "indexes": ((15, "indexes.sql"), (16, "indexes_16.sql")),
@@ -110,6 +116,23 @@ def statement(name: str, version: int) -> Statement:
     if not fitting:
         raise SqlError(f"{name} is written for PostgreSQL {VERSIONS[name][0][0]} and newer")
     return _read(name, FOLDER / fitting[-1])
+
+
+def within(one: Statement, schema: str) -> bytes:
+    """A statement of an extension with the schema that the extension is in, for the driver.
+
+    Args:
+        one: The statement.
+        schema: The schema, as the catalogue has it.
+    """
+    # The driver takes a percent sign for the begin of a parameter, in names as well.
+    name = composing.SQL(quoted(schema).replace("%", "%%"))
+    return composing.SQL(one.text).format(schema=name).as_bytes(None)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it, in quotes whatever is in it."""
+    return composing.Identifier(name).as_string(None)
 
 
 @cache

@@ -386,14 +386,15 @@ def query(visit: context.Context, query_id: int, *, literals: bool) -> None:
     load = partial(statement_detail.load_history, sources, records, query_id=query_id, literals=literals)
     statement_parts.back()
     panel("query-told", load, statement_parts.told, height=360, border=False, leads=True)
-    panel(
-        "query-plan",
-        lambda _: statement_detail.load_plan(sources, records, query_id),
-        partial(statement_parts.drawn_plan, advice=advice.catalogue()),
-        title="How the database would run it now",
-        height=260,
-        about=statement_parts.about_plan,
-    )
+    if statement_parts.plan_asked(query_id):
+        panel(
+            "query-plan",
+            lambda _: statement_detail.load_plan(sources, query_id),
+            partial(statement_parts.drawn_plan, advice=advice.catalogue()),
+            title="How the database would run it now",
+            height=260,
+            about=statement_parts.about_plan,
+        )
     panel(
         "query-history", load, statement_parts.history, title="Over the window", height=460,
         about=statement_parts.about_history,

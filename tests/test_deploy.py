@@ -160,14 +160,21 @@ def test_postgresql_is_given_the_roles_that_services_sign_in_with(postgresql, se
     password = (tmp_path / "console-password").read_text()
     told |= {"host": "127.0.0.1", "port": postgresql.port, "user": "console", "password": password}
     with psycopg.connect(**told) as connection:
+        assert connection.execute("SELECT table_len FROM pgstattuple_approx('mine')").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM mine")
+    told |= {"user": "console_plans", "password": (tmp_path / "console-plans-password").read_text()}
+    with psycopg.connect(**told) as connection:
         # Tables that are made afterwards as well: plans need it.
         assert connection.execute("EXPLAIN SELECT * FROM mine").fetchall()
-        assert connection.execute("SELECT table_len FROM pgstattuple_approx('mine')").fetchone() == (0,)
+        seen = "SELECT pg_has_role('pg_monitor', 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE')"
+        assert connection.execute(seen).fetchone() == (False,)
 
 
 def test_the_console_accepts_its_settings_and_they_name_what_runs(services, tmp_path):
     (tmp_path / "admin-token").write_text("the-token")
     (tmp_path / "console-password").write_text("the-password")
+    (tmp_path / "console-plans-password").write_text("another-password")
     text = (DEPLOY / "console.toml").read_text().replace("/secrets/", f"{tmp_path}/")
     (tmp_path / "console.toml").write_text(text)
     loaded = settings.load(tmp_path / "console.toml", {})

@@ -235,7 +235,7 @@ def drawn_plan(found: Plan, _span: Span, *, advice: Mapping[str, Advice]) -> Non
     )  # fmt: skip
     if left_out:
         st.caption(f"and {left_out:,} more nodes")
-    st.caption(f":{mark.markdown}[◆] costs most. Costs are the planner's estimates; nothing was run.")
+    st.caption(f":{mark.markdown}[◆] costs most. Costs are the planner's estimates; the statement was not run.")
     statements.findings(found.diagnoses, advice, well="Nothing about this plan is worth a word.")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for _, table in found.tables[:6]:
@@ -246,11 +246,34 @@ def drawn_plan(found: Plan, _span: Span, *, advice: Mapping[str, Advice]) -> Non
             st.caption("It uses no index.", width="content")
 
 
+def plan_asked(query_id: int) -> bool:
+    """Whether somebody asked for the plan of a statement in this session; before that only the button is shown.
+
+    Planning may run functions that the statement calls, so a link alone never does it.
+    """
+    key = "database-query-plan-asked"
+    if st.session_state.get(key) == query_id:
+        return True
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        pressed = st.button("Show the plan", key="database-query-show-plan", icon=":material/account_tree:")
+        st.caption(
+            "How the database would run it now. Planning runs functions that the statement calls and that are marked "
+            "IMMUTABLE, so it is done only for roles that the settings name, and only when asked for.",
+            width="stretch",
+        )
+    if pressed:
+        st.session_state[key] = query_id
+        st.rerun()
+    return False
+
+
 def about_plan(found: Plan, _span: Span) -> About:
     """How the plan came about."""
     return About(
         "What the planner would do now, without values for the marks ($1): an average plan, which may differ from one "
-        "for a certain value. It is asked in a session that only reads, and never run.",
+        "for a certain value. It is asked as plan_user of the source, on a connection of its own, in a transaction "
+        "that only reads and is rolled back. The statement itself is not run; functions that it calls and that are "
+        "marked IMMUTABLE may be.",
         (found.statement,),
         tuple(
             f"{value} was put in the place of {mark}, because an index of the table has it there: the server had "

@@ -80,7 +80,7 @@ def _short_hint(found: Verdict) -> str:
     if hint is None:
         return ""
     mend = " ".join(line for line in hint.mend.splitlines() if not line.startswith("--"))
-    return f"Its plan: {hint.text}" + (f" Candidate: {mend}" if mend else "")
+    return hint.text + (f" Candidate: {mend}" if mend else "")
 
 
 def _sentence(found: Verdict) -> tuple[Status, str]:

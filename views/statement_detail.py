@@ -13,14 +13,15 @@ import pandas as pd
 from analysis import plan, plan_hints, plan_values, sql_tags, sql_text
 from analysis.diagnosis import Diagnosis
 from analysis.events import Event
+from analysis.indexes import serves
 from analysis.plan import Node, NoPlan
 from analysis.sql_names import bare
 from analysis.statement_rates import Stretches, rates
 from analysis.verdict import before
-from collectors import postgres_plan, postgres_statements
+from collectors import postgres_plan
 from collectors.cache import Kept
 from collectors.errors import BadAnswer, SourceError
-from collectors.postgres_tables import ExpectedIndex, expected
+from collectors.postgres_tables import ExpectedIndex, expected, table_indexes
 from collectors.registry import Sources
 from collectors.span import Span
 from records import statement_reads as reads
@@ -34,6 +35,10 @@ POINTS = 240
 
 HEAVY = 0.5
 """Share of the time of the heaviest statement that another one must take for its change to be told first."""
+
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
+_LITERAL = re.compile(r"'[^']*'(?:::\w+)?")
+_ORDERS = frozenset({"asc", "desc", "nulls", "first", "last"})
 
 HISTORY = ("calls", "rows", "total_ms", "blocks_hit", "blocks_read", "temp_written", "wal_bytes")
 
@@ -122,15 +127,13 @@ class Verdict:
         found: All statements.
         culprit: The statement that the verdict is about; ``None`` where nothing was counted.
         change: How it changed; ``None`` where it did not.
-        hint: What its plan would need; ``None`` where nothing is known.
-        no_plan: Why its plan is not known; empty where it is, or where nobody asked.
+        hint: The index that one of its tables lacks; ``None`` where none is known to be missing.
     """
 
     found: Statements
     culprit: Statement | None
     change: Change | None
     hint: plan_hints.Hint | None
-    no_plan: str = ""
 
 
 def load_verdict(
@@ -147,13 +150,34 @@ def load_verdict(
         return Kept(Verdict(found, None, None, None), kept.as_of, kept.error)
     change = _headline(found)
     culprit = change.statement if change is not None else found.found[0]
-    hint, reason = None, ""
+    return Kept(Verdict(found, culprit, change, _lacking(sources, records, culprit)), kept.as_of, kept.error)
+
+
+def _lacking(sources: Sources, records: Database | None, culprit: Statement) -> plan_hints.Hint | None:
+    """The index that the service needs and a table of the statement lacks; nobody has to plan it to know that."""
+    if records is None:
+        return None
+    texts = asked_records(lambda: reads.read_texts(records, sources.environment, [culprit.query_id]))
+    text = texts.get(culprit.query_id, "")
+    tables, words = {bare(name) for name in sql_tags.tables(text)}, set(_WORD.findall(text.lower()))
+    wanted = [one for one in expected() if one.table in tables and _first_key(one) <= words]
+    if not wanted:
+        return None
     try:
-        plans = load_plan(sources, records, culprit.query_id).value
-        hint = plans.hints[0] if plans.hints else None
-    except SourceError as error:
-        reason = error.what
-    return Kept(Verdict(found, culprit, change, hint, reason), kept.as_of, kept.error)
+        known = table_indexes(sources.postgres, tuple(sorted({one.table for one in wanted}))).value
+    except SourceError:
+        return None
+    for one in wanted:
+        candidates = [row for row in known if row.table == one.table]
+        own = max(candidates, key=lambda row: (row.partitioned, row.pages), default=None)
+        if own is None:
+            continue
+        there = [row for row in candidates if row.schema == own.schema and row.name]
+        locked = any(not row.definition for row in there)
+        if not locked and not any(serves(row.name, row.definition, one.names, one.method, one.on) for row in there):
+            why = f"{one.table} lacks an index: {one.names[0]}, which the service needs, is not there."
+            return plan_hints.Hint("index-missing", one.table, why, f"{_definition(one)};", 1.0)
+    return None
 
 
 def _headline(found: Statements) -> Change | None:
@@ -246,23 +270,24 @@ def _over_time(samples: list[SampleRow], gains: pd.DataFrame, span: Span) -> pd.
     return pd.DataFrame(columns, index=middles)
 
 
-def load_plan(sources: Sources, records: Database | None, query_id: int) -> Kept[Plan]:
-    """How the database would run a statement now; nothing is run.
+def load_plan(sources: Sources, query_id: int) -> Kept[Plan]:
+    """How the database would run a statement now. Planning may run functions of its role: only where somebody asks.
 
     Raises:
-        Denied: The console may not read one of its tables; the hint is the GRANT.
+        Denied: Its role is not one whose statements may be planned, or the role that asks for plans may not read one
+            of its tables; the hint says what allows it.
         BadAnswer: It has no plan, or the server is too old for it.
         SourceError: No usable answer.
     """
     postgres = sources.postgres
 
     def load() -> Plan:
-        text = _whole_text(sources, records, query_id)
-        tables = tuple(bare(name) for name in sql_tags.tables(text))
+        sent = postgres_plan.sent(postgres, query_id)
+        tables = tuple(bare(name) for name in sql_tags.tables(sent.text))
         there = postgres_plan.expression_indexes(postgres, tables)
         wanted = [_definition(one) for one in expected() if one.table in tables]
-        text, constants = plan_values.with_constants(text, [*there, *wanted])
-        explained = postgres_plan.explain(postgres, text).value
+        text, constants = plan_values.with_constants(sent.text, [*there, *wanted])
+        explained = postgres_plan.explain(postgres, replace(sent, text=text)).value
         try:
             tree = plan.read(explained.answer)
         except NoPlan as error:
@@ -290,6 +315,17 @@ def load_plan(sources: Sources, records: Database | None, query_id: int) -> Kept
     return postgres.kept_under("plan", query_id, load, ttl=postgres_plan.TTL)
 
 
+def _first_key(one: ExpectedIndex) -> set[str]:
+    """The names in the first key of an index: a statement without them has no use for it."""
+    depth, key = 0, ""
+    for character in one.on[1:]:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth < 0 or (character == "," and depth == 0):
+            break
+        key += character
+    return set(_WORD.findall(_LITERAL.sub("", key).lower())) - _ORDERS
+
+
 def _definition(one: ExpectedIndex) -> str:
     return f"CREATE INDEX {one.names[0]} ON {one.table} USING {one.method} {one.on}"
 
@@ -308,27 +344,3 @@ def _expected(hint: plan_hints.Hint) -> plan_hints.Hint:
 def _plain(text: str) -> str:
     """A part of a definition without spaces and casts, to compare it with another."""
     return re.sub(r"::\w+|\s+", "", text).lower()
-
-
-def _whole_text(sources: Sources, records: Database | None, query_id: int) -> str:
-    """The text of a statement as the server has it now, else as it is kept.
-
-    Raises:
-        SourceError: It is not known, or belongs to another database.
-    """
-    postgres = sources.postgres
-    text = postgres_statements.texts(postgres, [query_id]).get(query_id, "")
-    if not text and records is not None:
-        text = asked_records(lambda: reads.read_texts(records, sources.environment, [query_id])).get(query_id, "")
-    address = postgres.source.address
-    if not text:
-        raise BadAnswer("postgres", address, "no longer has the text of this statement", trips=False)
-    if records is not None:
-        where = asked_records(lambda: reads.read_databases(records, sources.environment, query_id))
-        own = postgres.settings.database
-        if where and own not in where:
-            what = f"plans it in its own database only: it ran in {', '.join(sorted(where))}, the console is in {own}"
-            raise BadAnswer("postgres", address, what, trips=False)
-    if len(text) >= postgres_statements.CHARACTERS:
-        raise BadAnswer("postgres", address, "has a text of it that is too long to plan", trips=False)
-    return text

@@ -6,13 +6,13 @@ environment. So the values that the process really has are read, whatever the fi
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from settings import Settings
+from settings import is_loopback as is_loopback
 
 Effect = Literal["unsafe", "open", "slow"]
 
@@ -112,18 +112,6 @@ _RULES = (
     ),
     _Rule("runner.magicEnabled", _off, "false", "every page is rewritten before each run", "slow"),
 )
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a host name or address can only be reached from this machine."""
-    if host is None:
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def findings(get_option: Callable[[str], Any], settings: Settings) -> list[Finding]:

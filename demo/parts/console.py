@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from demo.parts.monitoring import SYNAPTIC_INTERVAL
-from demo.parts.postgres import CONSOLE_ROLE
+from demo.parts.postgres import CONSOLE_ROLE, PLANS_ROLE
 from demo.parts.programs import answers
 from demo.plan import HOST, ROOT, Plan
 from demo.supervisor_part import Part
@@ -93,6 +93,8 @@ host = "{HOST}"
 port = {plan.postgres_port}
 database = "{plan.database}"
 user = "{CONSOLE_ROLE}"
+plan_roles = ["{plan.database_user}"]
+plan_user = "{PLANS_ROLE}"
 cpus = {os.cpu_count() or 1}
 
 [environments.{plan.environment}.redis]

@@ -19,6 +19,7 @@ from demo.supervisor_part import Part, StartError
 SUPERUSER = "postgres"
 EXPORTER_ROLE = "postgres_exporter"
 CONSOLE_ROLE = "console"
+PLANS_ROLE = "console_plans"
 # Members of pg_monitor may execute what pgstattuple brings for measuring bloat.
 EXTENSIONS = ("pg_stat_statements", "pgstattuple")
 
@@ -142,11 +143,12 @@ def create_roles(plan: Plan) -> None:
     """Create the application's database and the roles that use it, as far as they are missing.
 
     The application owns its database; the exporter and the console may read statistics. The console may also read the
-    tables, without which PostgreSQL shows it no plans. Also for what is there from an earlier start.
+    tables, from whose columns' statistics bloat is estimated; the role that it asks for plans as may read nothing else.
+    Also for what is there from an earlier start.
     """
-    owner, console = plan.database_user, CONSOLE_ROLE
+    owner, console, plans = plan.database_user, CONSOLE_ROLE, PLANS_ROLE
     with psycopg.connect(superuser_dsn(plan, "postgres"), autocommit=True) as connection:
-        for role in (owner, EXPORTER_ROLE, console):
+        for role in (owner, EXPORTER_ROLE, console, plans):
             if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
                 connection.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
         connection.execute(f'GRANT pg_monitor TO "{EXPORTER_ROLE}", "{console}"'.encode())
@@ -155,7 +157,7 @@ def create_roles(plan: Plan) -> None:
     with psycopg.connect(superuser_dsn(plan, plan.database), autocommit=True) as connection:
         for extension in EXTENSIONS:
             connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}".encode())
-        for kind in ("TABLES", "SEQUENCES"):
-            here = f'IN SCHEMA public GRANT SELECT ON {kind} TO "{console}"'
-            connection.execute(f'GRANT SELECT ON ALL {kind} IN SCHEMA public TO "{console}"'.encode())
+        for kind, readers in (("TABLES", f'"{console}", "{plans}"'), ("SEQUENCES", f'"{console}"')):
+            here = f"IN SCHEMA public GRANT SELECT ON {kind} TO {readers}"
+            connection.execute(f"GRANT SELECT ON ALL {kind} IN SCHEMA public TO {readers}".encode())
             connection.execute(f'ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" {here}'.encode())

@@ -17,6 +17,7 @@ NAMES = (
     "database-password",
     "exporter-password",
     "console-password",
+    "console-plans-password",
 )
 
 

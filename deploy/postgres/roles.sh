@@ -7,6 +7,7 @@ psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
 \set synaptic_password `cat /secrets/database-password`
 \set exporter_password `cat /secrets/exporter-password`
 \set console_password `cat /secrets/console-password`
+\set plans_password `cat /secrets/console-plans-password`
 CREATE ROLE synaptic LOGIN PASSWORD :'synaptic_password';
 CREATE ROLE postgres_exporter LOGIN PASSWORD :'exporter_password' IN ROLE pg_monitor;
 CREATE ROLE console LOGIN PASSWORD :'console_password' IN ROLE pg_monitor;
@@ -17,11 +18,15 @@ CREATE EXTENSION pg_stat_statements;
 -- Optional: bloat is measured instead of estimated. Members of pg_monitor may execute what it brings.
 CREATE EXTENSION pgstattuple;
 
--- Optional: plans of statements (EXPLAIN), which PostgreSQL shows only to who may read their tables, and how near sequences
--- are to their end. It opens more than statistics: with it the console's role can read every memory. The console never
--- does, but whoever has its password can. Leave these lines out, and only the plans are missing.
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO console;
+-- Optional: how near sequences are to their end.
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO console;
-ALTER DEFAULT PRIVILEGES FOR ROLE synaptic IN SCHEMA public GRANT SELECT ON TABLES TO console;
 ALTER DEFAULT PRIVILEGES FOR ROLE synaptic IN SCHEMA public GRANT SELECT ON SEQUENCES TO console;
+
+-- Optional: plans of statements (EXPLAIN), when somebody asks for one. PostgreSQL shows a plan only to who may read the
+-- tables, and runs functions that are marked IMMUTABLE while it plans, as whoever asks. So a role of its own asks: it sees
+-- no statements or sessions of others. It can read every memory, and so can whoever has its password. Leave these lines
+-- and plan_roles in console.toml out, and only the plans are missing.
+CREATE ROLE console_plans LOGIN PASSWORD :'plans_password' CONNECTION LIMIT 4;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO console_plans;
+ALTER DEFAULT PRIVILEGES FOR ROLE synaptic IN SCHEMA public GRANT SELECT ON TABLES TO console_plans;
 SQL

@@ -18,7 +18,7 @@ from tests.support.real_parts import free_port
 
 pytestmark = pytest.mark.integration
 
-SESSIONS = {"characters": 1000, "own": APPLICATION}
+SESSIONS = {"octets": 1000, "own": APPLICATION}
 
 
 @pytest.fixture(scope="module", params=[15, 18])
@@ -94,7 +94,7 @@ def test_sessions_are_seen_with_who_blocks_them_and_the_console_does_not_see_its
             row = until(blocked, "the second session waiting for the first")
             assert row["blocked_by"] == [holder.info.backend_pid]
             assert row["wait_type"] == "Lock"
-            assert row["query"] == "SELECT * FROM held"
+            assert row["query"] == b"SELECT * FROM held"
             holder.rollback()
             thread.join()
     assert all(row["application"] != APPLICATION for row in database.ask("sessions", SESSIONS).records())

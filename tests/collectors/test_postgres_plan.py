@@ -7,6 +7,7 @@ from collectors import postgres_plan
 from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied
 from collectors.postgres import Postgres
+from collectors.postgres_plan import Sent
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql
 
@@ -27,8 +28,12 @@ CREATE TABLE x (id int);
 CREATE TABLE gone (id int);
 CREATE INDEX memories_user_id ON memories (user_id);
 ANALYZE;
-GRANT SELECT ON memories, memories_old, memories_new, x, gone TO console;
+CREATE ROLE service LOGIN SUPERUSER;
+CREATE ROLE planner LOGIN;
+GRANT SELECT ON memories, memories_old, memories_new, x, gone TO planner;
 """
+
+PLANS = {"plan_roles": ["service"], "plan_user": "planner"}
 
 
 @pytest.fixture(scope="module", params=[15, 18])
@@ -41,14 +46,21 @@ def server(request):
 
 @pytest.fixture(params=[False, True])
 def database(server, request):
-    given = {"host": "127.0.0.1", "port": server.port, "user": "console", "deadline": 30, "pgbouncer": request.param}
+    given = {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "user": "console",
+        "deadline": 30,
+        "pgbouncer": request.param,
+        **PLANS,
+    }
     made = Postgres("test", PostgresSettings.model_validate(given), AnswerCache(10**6, 0.001, 0, lambda _: 100))
     yield made
     made.close()
 
 
 def planned(database, text):
-    return plan.read(postgres_plan.explain(database, text).value.answer)
+    return plan.read(postgres_plan.explain(database, Sent("service", text)).value.answer)
 
 
 def counted(server, text):
@@ -81,7 +93,7 @@ def test_what_the_server_counts_with_marks_for_values_has_a_plan_from_16_on(serv
     if server.version >= 16:
         assert planned(database, normalised).total > 0
         # Not one of a statement whose values are all NULL: that would find nothing, and read nothing.
-        assert "One-Time Filter" not in str(postgres_plan.explain(database, normalised).value.answer)
+        assert "One-Time Filter" not in str(postgres_plan.explain(database, Sent("service", normalised)).value.answer)
         return
     with pytest.raises(BadAnswer, match="takes version 16"):
         planned(database, normalised)
@@ -125,7 +137,7 @@ def test_statements_that_have_no_plan_are_not_sent(database, text):
 
 def test_nothing_is_run_also_where_a_plan_runs_functions_of_its_own(server, database):
     server.run("CREATE SEQUENCE IF NOT EXISTS numbers", "synaptic")
-    server.run("GRANT ALL ON SEQUENCE numbers TO console", "synaptic")
+    server.run("GRANT ALL ON SEQUENCE numbers TO planner", "synaptic")
     planned(database, "SELECT nextval('numbers'), pg_sleep(60)")
     assert server.run("SELECT last_value, is_called FROM numbers", "synaptic") == [(1, False)]
 
@@ -133,21 +145,21 @@ def test_nothing_is_run_also_where_a_plan_runs_functions_of_its_own(server, data
 def test_a_table_that_may_not_be_read_is_told_with_its_grant_and_writing_is_never_granted(server, database):
     with pytest.raises(Denied) as caught:
         planned(database, "SELECT * FROM secret")
-    assert caught.value.hint == 'GRANT SELECT ON secret TO "console";'
+    assert caught.value.hint == 'GRANT SELECT ON secret TO "planner";'
     assert not caught.value.trips
     with pytest.raises(Denied) as caught:
         planned(database, "DELETE FROM memories WHERE id IS NULL")
     assert caught.value.hint.startswith("A statement that writes is planned only for a role that may write")
     with pytest.raises(Denied) as caught:
         planned(database, "DELETE FROM secret WHERE id IS NULL")
-    assert caught.value.hint.startswith('GRANT SELECT ON secret TO "console"; A statement that writes')
+    assert caught.value.hint.startswith('GRANT SELECT ON secret TO "planner"; A statement that writes')
     assert "UPDATE ON" not in caught.value.hint
     assert "DELETE ON" not in caught.value.hint
 
 
 def test_a_statement_whose_table_is_gone_says_so(server, database):
     server.run("CREATE TABLE IF NOT EXISTS gone (id int)", "synaptic")
-    server.run("GRANT SELECT ON gone TO console", "synaptic")
+    server.run("GRANT SELECT ON gone TO planner", "synaptic")
     assert planned(database, "SELECT count(*) FROM gone").total > 0
     server.run("DROP TABLE gone", "synaptic")
     with pytest.raises(BadAnswer, match='has no such view or table: relation "gone" does not exist') as caught:

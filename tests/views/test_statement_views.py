@@ -23,8 +23,10 @@ from views.statements import load_statements
 pytestmark = pytest.mark.integration
 
 MINUTE = timedelta(minutes=1)
+PLANS = {"plan_roles": ["app"], "plan_user": "planner"}
 SCHEMA = """
 CREATE ROLE app LOGIN SUPERUSER;
+CREATE ROLE planner LOGIN;
 CREATE TABLE memories (id int, content text, created_at timestamptz DEFAULT now(), deleted_at timestamptz)
     PARTITION BY RANGE (created_at);
 CREATE TABLE memories_1 PARTITION OF memories FOR VALUES FROM ('2000-01-01') TO ('2020-01-01');
@@ -33,7 +35,7 @@ INSERT INTO memories SELECT n, 'word' || n % 3000 || ' of ' || n, timestamptz '2
     FROM generate_series(1, 12000) n;
 CREATE INDEX idx_memories_search_vector ON memories USING gin (to_tsvector('english', content));
 ANALYZE;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO console;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO planner;
 """
 SEARCH = (
     "SELECT id FROM memories WHERE to_tsvector('english', content) @@ to_tsquery('english', %s) AND deleted_at IS NULL "
@@ -64,7 +66,14 @@ def sources_of():
 
 
 def new_sources(server=None, world=None, **more):
-    given = {"host": "127.0.0.1", "port": server.port if server else 9, "user": "console", "deadline": 30, **more}
+    given = {
+        "host": "127.0.0.1",
+        "port": server.port if server else 9,
+        "user": "console",
+        "deadline": 30,
+        **PLANS,
+        **more,
+    }
     parts = {**(world.environment() if world else {}), "postgres": given}
     limits = Limits(deadline=30, answer_ttl=0.001, keep_stale=0)
     return registry.build(Settings(environments={"test": Environment.model_validate(parts)}, limits=limits), "test")
@@ -104,7 +113,7 @@ def test_a_dropped_index_is_named_with_the_statement_that_lacks_it_and_its_table
     assert calm.culprit.short.startswith("search_full_text: SELECT … FROM memories WHERE to_tsvector(")
     assert calm.culprit.share > 0.5
     assert calm.hint is None  # the index is recognised, although the server hides the constants of its expression
-    plan = load_plan(sources, records, calm.culprit.query_id).value
+    plan = load_plan(sources, calm.culprit.query_id).value
     assert any("to_tsvector" in index for index in plan.indexes)
     assert "'english'" in plan.constants.values()
     server.run("DROP INDEX idx_memories_search_vector", "synaptic")
@@ -118,9 +127,13 @@ def test_a_dropped_index_is_named_with_the_statement_that_lacks_it_and_its_table
     assert found.change.after > 3 * found.change.before
     assert found.change.until is None
     assert found.culprit.query_id == calm.culprit.query_id
-    assert (found.hint.key, found.hint.table) == ("plan-sequential-scan", "memories")
+    assert (found.hint.key, found.hint.table) == ("index-missing", "memories")
     assert "idx_memories_search_vector, which the service needs, is not there." in found.hint.text
     assert "gin (to_tsvector('english'" in found.hint.mend
+    (hint, *_) = load_plan(sources_of(server), found.culprit.query_id).value.hints
+    assert (hint.key, hint.table) == ("plan-sequential-scan", "memories")
+    assert "idx_memories_search_vector, which the service needs, is not there." in hint.text
+    assert "gin (to_tsvector('english'" in hint.mend
     history = load_history(sources, records, last(), found.culprit.query_id, literals=True).value
     assert history.tags == {"component": "query", "operation": "search_full_text"}
     assert history.tables == ("memories",)
@@ -144,9 +157,9 @@ def test_who_may_not_see_values_sees_no_comments_and_a_plan_that_may_not_be_seen
     assert "ada" in one.text
     assert not any("ada" in other.text or "ada" in other.short for other in hidden.found)
     with pytest.raises(Denied, match="permission denied for table pg_authid"):
-        load_plan(sources, records, one.query_id)
+        load_plan(sources, one.query_id)
     with pytest.raises(BadAnswer, match="no longer has the text"):
-        load_plan(sources, records, 12345)
+        load_plan(sources, 12345)
 
 
 @dataclass

@@ -9,5 +9,5 @@ SELECT
     m.approx_free_space::bigint AS free_bytes,
     m.scanned_percent::float8 AS scanned
 FROM pg_class AS c
-CROSS JOIN LATERAL pgstattuple_approx(c.oid) AS m
+CROSS JOIN LATERAL {schema}.pgstattuple_approx(c.oid::regclass) AS m
 WHERE c.oid = to_regclass(%(name)s) AND c.relkind IN ('r', 'm') AND pg_relation_size(c.oid) <= %(most)s

@@ -11,7 +11,7 @@ FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indexrelid AND c.relkind = 'i'
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_am AS a ON a.oid = c.relam AND a.amname = 'btree'
-CROSS JOIN LATERAL pgstatindex(c.oid::regclass) AS m
+CROSS JOIN LATERAL {schema}.pgstatindex(c.oid::regclass) AS m
 WHERE i.indrelid = to_regclass(%(name)s) AND i.indisvalid AND pg_relation_size(c.oid) <= %(most)s
 ORDER BY c.oid
 LIMIT 50

@@ -1,9 +1,6 @@
 -- Each partition with its bounds, as PostgreSQL writes them in ISO form and UTC, and by what its table is partitioned.
 -- since: 15
-WITH written AS MATERIALIZED (
-    -- For this statement only: bounds are written by the session's settings.
-    SELECT set_config('DateStyle', 'ISO, YMD', true) AS style, set_config('TimeZone', 'UTC', true) AS zone
-), locked AS MATERIALIZED (
+WITH locked AS MATERIALIZED (
     SELECT DISTINCT l.relation
     FROM pg_locks AS l
     JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
@@ -21,7 +18,7 @@ SELECT
     CASE WHEN k.partnatts = 1 AND k.partattrs[0] > 0 THEN format_type(a.atttypid, NULL) ELSE '' END AS type,
     c.oid = k.partdefid AS is_default,
     CASE
-        WHEN w.style IS NULL OR c.oid IN (SELECT relation FROM locked) THEN ''
+        WHEN c.oid IN (SELECT relation FROM locked) THEN ''
         ELSE coalesce(pg_get_expr(c.relpartbound, c.oid), '')
     END AS bounds,
     -- As in tables.sql: the planner's number until the table was counted anew after a reset.
@@ -30,8 +27,7 @@ SELECT
         ELSE greatest(s.n_live_tup, c.reltuples::bigint, 0)
     END AS live_rows,
     count(*) OVER () AS total
-FROM written AS w
-CROSS JOIN pg_class AS c
+FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_inherits AS h ON h.inhrelid = c.oid
 JOIN pg_class AS p ON p.oid = h.inhparent

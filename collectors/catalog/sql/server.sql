@@ -14,4 +14,17 @@ SELECT
     current_setting('track_io_timing')::bool AS io_timing,
     -- The setting exists only where the library was loaded when the server started.
     current_setting('pg_stat_statements.max', true) IS NOT NULL AS statements_loaded,
-    ARRAY(SELECT extname::text FROM pg_extension ORDER BY extname) AS extensions
+    -- Sessions of roles for which it is off are in the state "disabled".
+    current_setting('track_activities')::bool
+    AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.state = 'disabled') AS activities,
+    (
+        SELECT coalesce(
+            jsonb_object_agg(
+                e.extname,
+                jsonb_build_object('schema', n.nspname, 'usable', has_schema_privilege(n.oid, 'USAGE'))
+            ),
+            '{}'
+        )
+        FROM pg_extension AS e
+        JOIN pg_namespace AS n ON n.oid = e.extnamespace
+    ) AS extensions

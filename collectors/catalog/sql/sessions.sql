@@ -17,10 +17,13 @@ SELECT
     a.query_start,
     a.state_change,
     a.query_id,
-    left(coalesce(a.query, ''), %(characters)s) AS query,
+    -- Octets: those of a database in another encoding are no text in this one.
+    substring(textsend(coalesce(a.query, '')) FROM 1 FOR %(octets)s) AS query,
+    coalesce(pg_encoding_to_char(d.encoding)::text, '') AS encoding,
     greatest(age(a.backend_xmin), age(a.backend_xid))::bigint AS horizon,
     CASE WHEN a.wait_event_type = 'Lock' THEN pg_blocking_pids(a.pid) ELSE '{}'::int[] END AS blocked_by,
     clock_timestamp() AS as_of
 FROM pg_stat_activity AS a
+LEFT JOIN pg_database AS d ON d.oid = a.datid
 WHERE a.application_name IS DISTINCT FROM %(own)s
 ORDER BY a.xact_start NULLS LAST, a.pid

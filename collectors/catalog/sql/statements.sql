@@ -24,5 +24,5 @@ SELECT
     NULL::bigint AS parallel_planned,
     NULL::bigint AS parallel_launched,
     NULL::float8 AS counted_since
-FROM pg_stat_statements(false) AS s
+FROM {schema}.pg_stat_statements(false) AS s
 WHERE s.queryid IS NOT NULL

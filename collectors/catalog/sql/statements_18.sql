@@ -24,5 +24,5 @@ SELECT
     s.parallel_workers_to_launch AS parallel_planned,
     s.parallel_workers_launched AS parallel_launched,
     extract(epoch FROM s.stats_since)::float8 AS counted_since
-FROM pg_stat_statements(false) AS s
+FROM {schema}.pg_stat_statements(false) AS s
 WHERE s.queryid IS NOT NULL

@@ -10,4 +10,4 @@ SELECT
     coalesce(current_setting('pg_stat_statements.track', true), '') AS track,
     coalesce(current_setting('pg_stat_statements.track_planning', true), 'off') = 'on' AS track_planning,
     current_setting('track_io_timing') = 'on' AS track_io_timing
-FROM pg_stat_statements_info AS i
+FROM {schema}.pg_stat_statements_info AS i

@@ -58,7 +58,7 @@ SELECT
     coalesce(a.query_start, a.xact_start, a.backend_start) AS since,
     coalesce(a.usename::text, '') AS "user",
     coalesce(a.backend_type, '') = 'autovacuum worker' AS automatic,
-    coalesce(strpos(a.query, 'to prevent wraparound') > 0, false) AS wraparound,
+    coalesce(position('to prevent wraparound'::bytea IN textsend(a.query)) > 0, false) AS wraparound,
     coalesce(a.wait_event_type, '') AS wait_type,
     coalesce(a.wait_event, '') AS wait_event,
     clock_timestamp() AS as_of
