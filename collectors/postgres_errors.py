@@ -120,20 +120,20 @@ def not_connected(error: Exception, there: Mapping[str, Any], source: str, addre
     if not isinstance(error, psycopg.OperationalError) or late or error.sqlstate is not None:
         return mapped(error, source, address)
     words = reason(error)
-    ping = _pinged(there)
-    if ping == Ping.REJECT:
-        return _of_state("57P03", words, source, address)
-    if ping != Ping.OK:
-        return Unreachable(source, address, f"cannot be reached: {words}", hint="Look whether it runs.")
     if any(part in words for part in _OF_POOLERS):
         hint = "A PgBouncer or another pooler stands between: set pgbouncer = true, or use PostgreSQL's own port."
         return Denied(source, address, f"refused the connection: {words}", hint=hint)
-    if _OF_METHODS in words:
+    if _OF_METHODS in str(error):
         hint = (
             "It asks for the password in a way that require_auth of this source does not allow, and was not given it. "
             "Let the server use scram-sha-256, or allow the way in the settings."
         )
         return Denied(source, address, f"was not given the password: {words}", hint=hint)
+    ping = _pinged(there)
+    if ping == Ping.REJECT:
+        return _of_state("57P03", words, source, address)
+    if ping != Ping.OK:
+        return Unreachable(source, address, f"cannot be reached: {words}", hint="Look whether it runs.")
     state = _state_of(words)
     if state is not None:
         return _of_state(state, words, source, address)
