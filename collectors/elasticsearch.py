@@ -267,7 +267,7 @@ def convert(source: HttpSource, body: Any, shape: type[T]) -> T:
         raise source.bad_answer(what, hint="Ask for less, or for something else.", trips=False) from None
 
 
-UNREADABLE = (RecursionError, OverflowError, ValueError, TypeError, KeyError, AttributeError)
+UNREADABLE = (RecursionError, OverflowError, ValueError)
 """What decoding an answer can raise beside the client's own exceptions, as of one that is nested too deep."""
 
 ELASTIC_ERRORS = (ApiError, exceptions.TransportError)

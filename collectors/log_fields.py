@@ -106,3 +106,16 @@ def catalogue() -> dict[str, KnownField]:
 def identifiers() -> frozenset[str]:
     """Names and paths of the fields that tell who somebody is."""
     return frozenset(written for one in catalogue().values() if one.identifier for written in (one.name, *one.paths))
+
+
+def known_field(written: str) -> KnownField | None:
+    """The shipped field of this name or path; ``None`` where it is another one."""
+    return next((one for one in catalogue().values() if written == one.name or written in one.paths), None)
+
+
+def tells_who(field: str) -> bool:
+    """Whether a field of a store tells who somebody is: an identifier, wherever it is nested, and what is made of it.
+
+    ``user_id.keyword`` and ``log.fields.user_id`` tell as much as ``user_id``.
+    """
+    return any(f".{one}." in f".{field}." for one in identifiers())

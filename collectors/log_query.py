@@ -177,22 +177,20 @@ def _fields(expression: Expression) -> Iterator[str]:
             return
 
 
-def texts_of(expression: Expression) -> tuple[str, ...]:
-    """All that a query looks for as words or values, each once, in the order in which they stand."""
-    return tuple(dict.fromkeys(_texts(expression)))
+def values_of(expression: Expression) -> tuple[Text | Term | Compare, ...]:
+    """The parts of a query that look for words or values, each once, in the order in which they stand."""
+    return tuple(dict.fromkeys(_values(expression)))
 
 
-def _texts(expression: Expression) -> Iterator[str]:
+def _values(expression: Expression) -> Iterator[Text | Term | Compare]:
     match expression:
-        case Text(words):
-            yield words
-        case Term(_, value):
-            yield value
+        case Text() | Term() | Compare():
+            yield expression
         case Not(item):
-            yield from _texts(item)
+            yield from _values(item)
         case And(items) | Or(items):
             for one in items:
-                yield from _texts(one)
+                yield from _values(one)
         case _:
             return
 

@@ -44,7 +44,7 @@ def values(found: Values | None, _span: Span, filter_of: FilterOf) -> None:
         label_visibility="collapsed",
     )
     for one in found.top:
-        _field(one, filter_of)
+        _field(one, filter_of, found.masked)
     if found.hidden:
         st.caption(f"{', '.join(found.hidden)}: shown as pseudonyms, and not counted. Values need the role operator.")
 
@@ -69,7 +69,7 @@ def about(found: Values | None, _span: Span) -> About:
     return About(f"The most frequent values among the lines that match. {note}".strip(), (), remarks)
 
 
-def _field(one: TopValues, filter_of: FilterOf) -> None:
+def _field(one: TopValues, filter_of: FilterOf, masked: frozenset[tuple[str, str]]) -> None:
     lines = one.lines or sum(count for _, count in one.values) + one.other + one.missing
     with st.container(gap=None, key=f"logs-values-{one.field}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -96,7 +96,7 @@ def _field(one: TopValues, filter_of: FilterOf) -> None:
                 disabled=current.by == one.field,
             )
         for value, count in one.values:
-            _value(one.field, value, count, lines, filter_of)
+            _value(one.field, value, count, lines, filter_of, known=(one.field, value) not in masked)
         rest = []
         if one.other:
             rest.append(f"other values {_share(one.other, lines)}")
@@ -108,7 +108,7 @@ def _field(one: TopValues, filter_of: FilterOf) -> None:
             st.caption("No line has it.")
 
 
-def _value(field: str, value: str, count: int, lines: int, filter_of: FilterOf) -> None:
+def _value(field: str, value: str, count: int, lines: int, filter_of: FilterOf, *, known: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap=None):
         share = _share(count, lines)
         st.button(
@@ -116,9 +116,11 @@ def _value(field: str, value: str, count: int, lines: int, filter_of: FilterOf) 
             key=f"logs-plus-{field}-{value}",
             type="tertiary",
             width="stretch",
-            help=f"{inert(value, 300)}: {format.exact(count)} lines. Click to show only these.",
+            help=f"{inert(value, 300)}: {format.exact(count)} lines."
+            + (" Click to show only these." if known else " It stands for somebody: a filter needs the role operator."),
             on_click=log_state.add_filter,
             args=(filter_of(field, value),),
+            disabled=not known,
         )
         st.button(
             "",
@@ -128,6 +130,7 @@ def _value(field: str, value: str, count: int, lines: int, filter_of: FilterOf) 
             help="Show all others",
             on_click=log_state.add_filter,
             args=(filter_of(field, value, out=True),),
+            disabled=not known,
         )
 
 

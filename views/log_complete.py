@@ -10,17 +10,20 @@ from functools import partial
 from collectors.deadline import deadline
 from collectors.errors import SourceError
 from collectors.log_complete import Completion, Known, complete
-from collectors.log_fields import catalogue, identifiers
+from collectors.log_fields import catalogue, tells_who
 from collectors.log_query import EVERYTHING, MOST_CHARACTERS
 from collectors.logs import Question
 from collectors.registry import Sources
-from views.log_masks import Sight
+from views.log_masks import Sight, masked_value
 
 PATIENCE = 2.0
 """Seconds that values may take: who types on does not wait for them."""
 
 LONGEST_VALUE = 100
 MOST_VALUES = 50
+
+LATEST = 32_503_680_000.0
+"""The year 3000 as epoch seconds: no window ends later."""
 
 _GRID = 300
 """Seconds to which the window is rounded, so that all who type within them share one answer."""
@@ -35,12 +38,13 @@ def answer(sources: Sources, params: Mapping[str, str], sight: Sight) -> list[di
         sight: What the viewer may see.
     """
     try:
-        start, end = (datetime.fromtimestamp(float(params[name]), UTC) for name in ("from", "to"))
-        text, cursor = params["text"][:MOST_CHARACTERS], int(params["cursor"])
-    except (KeyError, ValueError, OverflowError, OSError):
+        first, last = (float(params[name]) for name in ("from", "to"))
+        text, cursor = params["text"][:MOST_CHARACTERS], int(params["cursor"][:10])
+    except (KeyError, ValueError):
         return []
-    if start >= end:
+    if not 0 <= first < last <= LATEST:  # also where one of them is no number
         return []
+    start, end = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
     found = completions(sources, start, end, sight, text, cursor)
     return [{field.name: getattr(one, field.name) for field in fields(one)} for one in found]
 
@@ -56,11 +60,10 @@ def completions(
 
 
 def _known(sources: Sources, sight: Sight) -> list[Known]:
-    hidden = frozenset() if sight.identifiers else identifiers()
     found = {
         one.name: Known(one.name, one.help, one.kind in ("number", "time"))
         for one in catalogue().values()
-        if one.name not in hidden
+        if sight.identifiers or not one.identifier
     }
     try:
         with deadline(PATIENCE):
@@ -68,13 +71,14 @@ def _known(sources: Sources, sight: Sight) -> list[Known]:
     except SourceError:
         return list(found.values())
     for one in listed.known:
-        if one.name not in found and not {one.name, one.path} & hidden:
+        hidden = not sight.identifiers and (tells_who(one.name) or tells_who(one.path))
+        if one.name not in found and not hidden:
             found[one.name] = Known(one.name, one.conflict, one.kind in ("number", "time"))
     return list(found.values())
 
 
 def _values(sources: Sources, start: datetime, end: datetime, sight: Sight, name: str) -> Mapping[str, int]:
-    if not sight.identifiers and name in identifiers():
+    if not sight.identifiers and tells_who(name):
         return {}
     question = Question(_on_grid(start.timestamp() // _GRID), _on_grid(-(-end.timestamp() // _GRID)), EVERYTHING)
     try:
@@ -85,7 +89,12 @@ def _values(sources: Sources, start: datetime, end: datetime, sight: Sight, name
             (top,) = sources.logs.top_values(question, [name], limit=MOST_VALUES).value
     except SourceError:
         return {}
-    return {value: count for value, count in top.values if len(value) <= LONGEST_VALUE}
+    # What is masked cannot be searched for, so it is not offered.
+    return {
+        value: count
+        for value, count in top.values
+        if len(value) <= LONGEST_VALUE and masked_value(name, value, sight) == value
+    }
 
 
 def _on_grid(number: float) -> datetime:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from analysis.events import Event
 from collectors.cache import Kept
-from collectors.log_fields import catalogue, identifiers
+from collectors.log_fields import catalogue, tells_who
 from collectors.logs import Fields, Histogram, Question, TopValues
 from collectors.registry import Sources
 from collectors.span import STEPS, Span
 from records.database import Database
 from views.ages import oldest
 from views.events import events_or_none
-from views.log_masks import Sight
+from views.log_masks import Sight, masked_histogram, masked_top
 from views.logs import Asked, checked
 from views.parallel import side_by_side
 from views.patterns import Patterns, load_patterns
@@ -53,11 +53,13 @@ class Values:
         fields: All fields that can be asked for.
         top: The values.
         hidden: Titles of identifier fields that the viewer may not count.
+        masked: Field and value of each in ``top`` that stands for others: no line has it, so it makes no filter.
     """
 
     fields: Fields
     top: tuple[TopValues, ...]
     hidden: tuple[str, ...] = ()
+    masked: frozenset[tuple[str, str]] = frozenset()
 
 
 def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sight) -> Kept[Counts | None]:
@@ -69,7 +71,7 @@ def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sigh
     if checked(sources, asked) is not None:
         return _nothing(sources)
     remarks: list[str] = []
-    if by in identifiers() and not sight.identifiers:
+    if tells_who(by) and not sight.identifiers:
         remarks.append(f"{by} tells who somebody is: counting by it needs the role operator. Levels are shown.")
         by = "level"
     step = next((step for step in STEPS if span.seconds / step <= BARS), STEPS[-1])
@@ -77,7 +79,7 @@ def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sigh
     kept, events = side_by_side(
         lambda: sources.logs.histogram(question, step=step, by=by), lambda: events_or_none(sources, span)
     )
-    found = kept.value
+    found = masked_histogram(kept.value, by, sight)
     if found.partial:
         remarks.append(found.partial)
     return Kept(Counts(found, by, events, tuple(remarks)), kept.as_of, kept.error)
@@ -95,8 +97,9 @@ def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str],
     fields = kept.value
     hidden: tuple[str, ...] = ()
     if not sight.identifiers:
-        secret = identifiers()
-        fields = replace(fields, known=tuple(one for one in fields.known if not {one.name, one.path} & secret))
+        fields = replace(
+            fields, known=tuple(one for one in fields.known if not tells_who(one.name) and not tells_who(one.path))
+        )
         hidden = tuple(one.title for one in catalogue().values() if one.identifier)
     countable = {name for one in fields.known if one.countable for name in (one.name, one.path)}
     names = [name for name in dict.fromkeys((*more, *LISTED)) if name in countable]
@@ -104,7 +107,10 @@ def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str],
         return Kept(Values(fields, (), hidden), kept.as_of, kept.error)
     question = Question(span.start, span.end, asked.expression)
     top = sources.logs.top_values(question, names, limit=MOST_VALUES)
-    return oldest([kept, top], Values(fields, top.value, hidden))
+    shown = tuple(masked_top(one, sight) for one in top.value)
+    plain = {(one.field, value) for one in top.value for value, _ in one.values}
+    masked = frozenset((one.field, value) for one in shown for value, _ in one.values) - plain
+    return oldest([kept, top], Values(fields, shown, hidden, masked))
 
 
 def load_said(

@@ -9,16 +9,18 @@ addresses in any text. Times, levels, names of pods and ids of requests and trac
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from analysis.patterns import WILDCARD, Pattern
-from collectors.log_fields import catalogue
-from collectors.logs import Around, Line
+from collectors.log_fields import catalogue, known_field
+from collectors.logs import Around, Histogram, Line, TopValues
 from settings import Settings
 
 _PROCESS_KEY = secrets.token_bytes(32)
@@ -33,6 +35,18 @@ _ADDRESSES = re.compile(
     r"|(?<![\w:.])(?=[0-9a-fA-F:]*:[0-9a-fA-F:]*:)(?=[0-9a-fA-F:]*[0-9a-fA-F])(?!\d\d:\d\d:\d\d(?![\w:]))"
     r"(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"
 )
+
+_ADDRESS_BEGINNING = re.compile(r"\d{1,3}(?:\.\d{1,3}){1,3}\.?|\d{1,3}\.|(?:[0-9a-f]{1,4}:){1,7}[0-9a-f]{0,4}")
+_WORDS = re.compile(r"[\w.\-\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]{1,200}")
+"""Words as identifiers are written, with what stands for a hyphen."""
+_PARTS = re.compile(r"\w{1,200}(?:[.']\w{1,200}){0,20}")
+"""Words as the store's standard analyser cuts them: at hyphens, and not at points within."""
+_MAILBOX = re.compile(
+    r"[a-z]{2,30}\.(?!(?:rs|py|go|js|ts|toml|ya?ml|json|conf|cfg|log|sql|html?|xml|txt|csv|md|lock|com|org|net|local)\b)"
+    r"[a-z]{2,30}"
+)
+_SHORTEST_LOOSE = 3
+"""Digits from which on a number alone may be the one of an identifier: ``398`` finds ``user-398``."""
 
 
 @dataclass(frozen=True)
@@ -106,18 +120,83 @@ def masked_text(text: str, sight: Sight) -> str:
     return _ADDRESSES.sub(lambda match: sight.pseudonym("address", match.group()), text)
 
 
-def identified_by(text: str) -> str:
-    """The identifier that a word of a search looks like, in words; empty where it looks like none.
+def masked_value(field: str, value: str, sight: Sight) -> str:
+    """A value that is counted or offered apart from its line, as somebody with this sight may see it.
 
-    A word whose beginning is looked for counts as the shortest value that it may be the beginning of.
+    Without its line nothing tells whose it is but its form.
     """
-    if _ADDRESSES.search(text):
+    if sight.identifiers:
+        return value
+    known = known_field(field)
+    telling = known is None or known.kind == "text"
+
+    def mask(match: re.Match[str]) -> str:
+        word = _folded(match.group())
+        # Names of parts may begin like an identifier, so in their fields a digit is needed too.
+        apart = any(mark.isdigit() or (telling and mark in "-_.") for mark in word)
+        name = _form_of(word) if apart else ""
+        return sight.pseudonym(name, match.group()) if name else match.group()
+
+    return masked_text(_WORDS.sub(mask, value), sight)
+
+
+def masked_histogram(found: Histogram, by: str, sight: Sight) -> Histogram:
+    """Counts over time as somebody with this sight may see them; columns that become one are added."""
+    names = [masked_value(by, str(column), sight) for column in found.frame.columns]
+    if names == list(found.frame.columns):
+        return found
+    return replace(found, frame=found.frame.T.groupby(names, sort=False).sum().T)
+
+
+def masked_top(found: TopValues, sight: Sight) -> TopValues:
+    """Frequent values as somebody with this sight may see them; those that become one are added."""
+    counts: dict[str, int] = {}
+    for value, count in found.values:
+        shown = masked_value(found.field, value, sight)
+        counts[shown] = counts.get(shown, 0) + count
+    return replace(found, values=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+
+
+def identified_by(text: str, *, prefix: bool = False, loose: bool = True) -> str:
+    """The identifier that a word or value of a search looks like, in words; empty where it looks like none.
+
+    It is looked at as the store will: in small letters, and cut where the store cuts words, so that another spelling
+    does not find what this one may not. A word whose beginning is looked for counts as the shortest value that it may
+    be the beginning of.
+
+    Args:
+        text: What is looked for.
+        prefix: Whether it is the beginning of a word.
+        loose: Whether it is looked for among the words of a text, where a part of an identifier finds it.
+    """
+    prefix = prefix or text.endswith("*")
+    folded = _folded(text).rstrip("*")
+    if _ADDRESSES.search(folded):
         return "an address"
-    for word in text.split():
-        for one in catalogue().values():
-            if any(form.fullmatch(word) or form.fullmatch(f"{word}0") for form in one.looks_like):
-                return f"a value of {one.name}"
+    if prefix and _ADDRESS_BEGINNING.fullmatch(folded):
+        return "the beginning of an address"
+    parts = _PARTS.findall(folded)
+    together = [f"{one}-{other}" for one, other in itertools.pairwise(parts) if any(map(str.isdigit, other))]
+    for word in (*folded.split(), *parts, *together):
+        if name := _form_of(word) or (prefix and _form_of(f"{word}0")):
+            return f"a value of {name}"
+    if loose and len(parts) == 1 and parts[0].isdecimal() and len(parts[0]) >= _SHORTEST_LOOSE - prefix:
+        return "the number of somebody; within quotes and with the word before it, it is searched for"
+    if loose and any(_MAILBOX.fullmatch(part) for part in parts):
+        return "the name of a mailbox"
     return ""
+
+
+def _form_of(word: str) -> str:
+    """The field whose values have the form of a word in small letters; empty where none has."""
+    return next((one.name for one in catalogue().values() if any(form.fullmatch(word) for form in one.looks_like)), "")
+
+
+def _folded(text: str) -> str:
+    """A text in small letters, with one kind of hyphen and nothing that cannot be seen."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    kinds = ((mark, unicodedata.category(mark)) for mark in plain)
+    return "".join("-" if kind == "Pd" else mark for mark, kind in kinds if kind != "Cf")
 
 
 class _Mask:

@@ -7,7 +7,7 @@ language. Whatever is returned from here has passed :mod:`views.log_masks`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,11 +17,24 @@ from analysis.events import Event
 from analysis.patterns import WILDCARD, Miner, Pattern, fixed_phrases, text_of
 from collectors.cache import Kept
 from collectors.deadline import deadline
-from collectors.elasticsearch_search import at
+from collectors.elasticsearch_search import TIME, at
 from collectors.errors import SourceError
 from collectors.log_dsl import check, forbidden_fields
-from collectors.log_fields import catalogue, identifiers
-from collectors.log_query import Expression, Not, QueryMistake, Term, both, negated, parse, texts_of, write
+from collectors.log_fields import catalogue, identifiers, known_field, tells_who
+from collectors.log_query import (
+    Compare,
+    Expression,
+    Not,
+    QueryMistake,
+    Term,
+    Text,
+    both,
+    fields_of,
+    negated,
+    parse,
+    values_of,
+    write,
+)
 from collectors.logs import Around, Bookmark, Kinship, Line, Order, Question
 from collectors.registry import Sources
 from collectors.span import Span
@@ -177,7 +190,8 @@ def understood(text: str, filters: Sequence[str], sight: Sight) -> Asked:
         except QueryMistake as mistake:
             mistakes.append(_mistaken(mistake, one, filter=place > 0))
             continue
-        refused = () if sight.identifiers else forbidden_fields(expression, identifiers())
+        who = frozenset(filter(tells_who, fields_of(expression)))
+        refused = () if sight.identifiers else forbidden_fields(expression, who)
         if refused:
             start = max(one.find(refused[0]), 0)
             mistakes.append(
@@ -190,14 +204,27 @@ def understood(text: str, filters: Sequence[str], sight: Sight) -> Asked:
                 )
             )
             continue
-        for word in () if sight.identifiers else texts_of(expression):
-            what = identified_by(word)
+        for word, what in () if sight.identifiers else _identified(expression):
             if what:
                 start = max(one.find(word), 0)
                 message = f"{word} looks like {what}: searching for who somebody is needs the role operator."
                 mistakes.append(Mistake(message, one, start, min(len(word), len(one) - start), filter=place > 0))
         parts.append(expression)
     return Asked(text, tuple(filters), both(*parts), tuple(mistakes))
+
+
+def _identified(expression: Expression) -> Iterator[tuple[str, str]]:
+    """Each word or value that a query looks for, and the identifier that it looks like."""
+    for one in values_of(expression):
+        match one:
+            case Text(words, _, prefix):
+                yield words, identified_by(words, prefix=prefix)
+            case Term(field, value, _, prefix):
+                known = known_field(field)
+                loose = known is not None and known.kind == "text"
+                yield value, identified_by(value, prefix=prefix, loose=loose)
+            case Compare(field, low, high) if field != TIME:
+                yield from ((value, identified_by(value, loose=False)) for value in (low, high) if value)
 
 
 def checked(sources: Sources, asked: Asked) -> Mistake | None:

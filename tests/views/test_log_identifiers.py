@@ -3,14 +3,24 @@
 import json
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.patterns import Pattern
-from collectors.logs import Around, Line
+from collectors.logs import Around, Histogram, Line, TopValues
 from settings import Server, Settings
-from views.log_masks import Sight, masked, masked_around, masked_pattern
+from views.log_masks import (
+    Sight,
+    identified_by,
+    masked,
+    masked_around,
+    masked_histogram,
+    masked_pattern,
+    masked_top,
+    masked_value,
+)
 from views.logs import pattern_filter, understood
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -138,7 +148,25 @@ def test_a_word_that_looks_like_a_person_is_not_searched_for_without_the_right(t
     assert understood(text, (), SEEING).usable
 
 
-@pytest.mark.parametrize("text", ["pool timed out", "unit", "level:error component:storage", "pod:synaptic-7f9c-2xkqp"])
+@pytest.mark.parametrize(
+    "text",
+    ["USER-398", "User_398", "user\u2010398", "user\u2212398", "us\u00ader-398", "\uff55ser-398", "398", "39*", "-398",
+     '"user 398"', '"user, 398"', "SESS-ABC123", '"sess abc123"', '"Sess. ABC123"', "10.1.2*", "10.*", "10.1.2.3*",
+     "2001\\:db8*", "ann.lee", "ANN.LEE", "error:398", "copy_user:USER-398", "copy_user>=user-398",
+     "copy_user:[user-398 TO *]", "user_id.keyword:x", "fields.user_id.keyword:*", "nested.session_id:x"],
+)  # fmt: skip
+def test_another_spelling_or_place_of_an_identifier_is_refused_as_well(text):
+    (mistake, *_) = understood(text, (), BLIND).mistakes
+    assert "needs the role operator" in mistake.message
+    assert understood(text, (), SEEING).usable
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["pool timed out", "unit", "level:error component:storage", "pod:synaptic-7f9c-2xkqp", "duration_ms>398",
+     "duration_ms:398", '"status 404"', '"after 500 ms"', "5 of 12", "request_id:398", "main.rs", "console.toml",
+     "1.8.2", "@timestamp>2026-11-23T14:05:00Z", '"took 1.5 s"', '"user not found"', "a2f47b6ef06c", "x50"],
+)  # fmt: skip
 def test_words_that_tell_of_nobody_are_searched_for_by_everybody(text):
     asked = understood(text, (), BLIND)
     assert asked.usable
@@ -153,3 +181,57 @@ def test_a_pattern_leaves_open_what_tells_of_a_person_and_makes_no_filter_of_it(
     assert shown.words[:2] == ("sign-in", "refused")
     assert "u1042" not in pattern_filter(shown)
     assert masked_pattern(pattern, SEEING) is pattern
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "secret"),
+    [
+        ("error", "user-398", "398"),
+        ("error", "login of USER\u2010398 failed", "398"),
+        ("copy_user", "user-ada", "ada"),
+        ("nested.who", "sess-abc123", "abc123"),
+        ("nested.who", "ann.lee@example.org", "ann"),
+        ("resource", "user-398", "398"),
+        ("error", "no route to 10.0.0.7", "10.0.0.7"),
+    ],
+)
+def test_a_value_apart_from_its_line_is_masked_by_its_form(field, value, secret):
+    shown = masked_value(field, value, BLIND)
+    assert secret not in shown
+    assert "~" in shown
+    assert masked_value(field, value, SEEING) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("component", "session-store"),
+        ("operation", "user_lookup"),
+        ("level", "ERROR"),
+        ("pod", "synaptic-7f9c-2xkqp"),
+        ("error", "too many users"),
+        ("error", "pool timed out after 500 ms"),
+        ("target", "synaptic::storage"),
+    ],
+)
+def test_a_value_that_tells_of_nobody_is_counted_as_it_is(field, value):
+    assert masked_value(field, value, BLIND) == value
+
+
+def test_counts_whose_values_become_one_are_added():
+    index = pd.date_range(NOW, periods=2, freq="min")
+    frame = pd.DataFrame(
+        {"user-398": [1, 2], "pool": [0, 1], "user-398 ": [3, 0], "other": [1, 1], "": [2, 2]}, index=index
+    )
+    found = masked_histogram(Histogram(frame.rename(columns={"user-398 ": "user-398"}), 60, 9), "error", BLIND)
+    word = BLIND.pseudonym("user_id", "user-398")
+    assert found.frame.to_dict("list") == {word: [4, 2], "pool": [0, 1], "other": [1, 1], "": [2, 2]}
+    assert masked_histogram(Histogram(frame, 60, 9), "error", SEEING).frame is frame
+    top = masked_top(TopValues("error", (("x 10.0.0.7", 5), ("pool", 4), ("x 10.0.0.7", 2))), BLIND)
+    assert [count for _, count in top.values] == [7, 4]
+
+
+def test_a_long_value_is_masked_in_no_time():
+    for text in ("user-" * 50_000, "u1 " * 50_000, "a" * 200_000, "1." * 100_000, "\u2010" * 200_000):
+        masked_value("error", text, BLIND)
+        identified_by(text, prefix=True, loose=True)

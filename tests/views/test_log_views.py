@@ -19,6 +19,7 @@ from tests.support import log_lines
 from tests.support.fault_proxy import FaultProxy
 from tests.support.log_lines import document, every
 from views import log_export
+from views.log_complete import completions
 from views.log_counts import load_counts, load_values
 from views.log_export import InvalidExport
 from views.log_masks import Sight
@@ -378,3 +379,29 @@ def test_a_source_that_fails_midway_ends_the_file_with_a_line_that_tells_it(
 def test_an_export_that_cannot_be_made_is_refused_with_a_sentence(sources, params, said):
     with pytest.raises(InvalidExport, match=said):
         exported(sources, **params)
+
+
+def test_a_viewer_is_not_told_who_by_a_field_of_another_name(real_elasticsearch, build):
+    name = log_lines.new_index(real_elasticsearch)
+    made = [
+        {**document(moment, "x"), "copy_user": f"user-{398 + number % 2}", "nested": {"who": "sess-abc123"}}
+        for number, moment in enumerate(every(START, END, 6))
+    ]
+    log_lines.write(real_elasticsearch, name, made)
+    store = {"url": real_elasticsearch, "index": name, "deadline": 60}
+    own = build(Settings(environments={"test": Environment.model_validate({"elasticsearch": store})}))
+    for field in ("copy_user", "copy_user.keyword", "nested.who"):
+        seen = load_counts(own, ANYTHING, SPAN, field, ALL_SEEING).value.histogram.frame
+        assert any(column.startswith(("user-", "sess-")) for column in seen)
+        frame = load_counts(own, ANYTHING, SPAN, field, BLIND).value.histogram.frame.drop(columns="", errors="ignore")
+        assert all(column.startswith(("user_id~", "session_id~")) for column in frame)
+        assert int(frame.to_numpy().sum()) == 6
+        values = load_values(own, ANYTHING, SPAN, (field,), BLIND).value
+        told = {(one.field, value) for one in values.top for value, _ in one.values if one.field == field}
+        assert all("398" not in value and "abc123" not in value for _, value in told)
+        assert values.masked == told
+        text = f"{field}:"
+        assert completions(own, START, END, BLIND, text, len(text)) == ()
+    assert completions(own, START, END, ALL_SEEING, "copy_user.keyword:", 18)
+    for field in ("fields.user_id", "user_id.keyword", "copy.user_id"):
+        assert load_counts(own, ANYTHING, SPAN, field, BLIND).value.by == "level"

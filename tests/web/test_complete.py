@@ -56,6 +56,7 @@ def test_fields_and_values_are_offered_and_a_viewer_is_not_told_who(written, tmp
         assert (value["label"], value["insert"]) == ("storage", "component:storage")
         assert asked(console, "user_id:").json() == []
         assert "user_id" not in [one["label"] for one in asked(console, "user").json()]
+        assert [one["label"] for one in asked(console, "target:").json()] == ["synaptic::storage"]
 
 
 def test_an_operator_is_offered_who(written, tmp_path):
@@ -66,7 +67,9 @@ def test_an_operator_is_offered_who(written, tmp_path):
 def test_other_sites_and_nonsense_get_nothing_and_a_store_that_is_down_costs_the_values_only(written, tmp_path):
     with console_for("viewer", *written, tmp_path) as console:
         assert asked(console, "comp", headers={"sec-fetch-site": "cross-site"}).status_code == 403
-        for wrong in ({"env": "no"}, {"from": "x"}, {"cursor": "x"}, {"from": "9e99"}, {"to": "0"}):
+        bad = [{"to": one} for one in ("0", "253402300799", "1e300", "inf", "nan", "-1", "9" * 5000)]
+        bad += [{"from": one} for one in ("x", "9e99", "-62135596800", "nan", "-inf", "")]
+        for wrong in (*bad, {"env": "no"}, {"cursor": "x"}):
             assert asked(console, "comp", params=wrong).json() == []
         assert "component" in [one["label"] for one in asked(console, "comp", params={"env": "down"}).json()]
         assert asked(console, "component:", params={"env": "down"}).json() == []
