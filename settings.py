@@ -361,6 +361,16 @@ HTTP_SOURCES: tuple[str, ...] = ("synaptic", "prometheus", "alertmanager", "elas
 SOURCE_NAMES: tuple[str, ...] = (*HTTP_SOURCES, "postgres", "redis")
 """The sources that an environment can have, in the order in which pages list them."""
 
+SOURCE_TITLES: dict[str, str] = {
+    "synaptic": "Synaptic",
+    "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+    "elasticsearch": "Elasticsearch",
+    "postgres": "PostgreSQL",
+    "redis": "Redis",
+}
+"""What a sentence calls each of them."""
+
 
 class Server(_Model):
     """The console's own server."""

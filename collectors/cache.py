@@ -8,6 +8,9 @@ and what the viewer may see. Three ages of an answer:
 * after that callers wait for the new answer, all for the same one. Where it fails, the last good
   answer of the same *view* is returned with the error beside it, up to ``keep_stale``.
 
+An answer about now (without a moment) of a source that is silent as a whole is returned with that error
+beside it, however fresh it would be by its time: what was kept for minutes is not called well meanwhile.
+
 The view of a key is the key without its moment: a live one-hour window has another key every few
 seconds, but its last good answer still stands in when the source is gone.
 """
@@ -64,13 +67,22 @@ class AnswerCache:
         ttl: Seconds for which an answer is fresh.
         keep_stale: Seconds for which the last good answer may stand in for a failed one.
         size_of: Bytes of a value.
+        silence: Why the source of a view is silent; ``None`` where it answers.
     """
 
-    def __init__(self, max_bytes: int, ttl: float, keep_stale: float, size_of: Callable[[Any], int]) -> None:
+    def __init__(
+        self,
+        max_bytes: int,
+        ttl: float,
+        keep_stale: float,
+        size_of: Callable[[Any], int],
+        silence: Callable[[Hashable], SourceError | None] = lambda _: None,
+    ) -> None:
         self._max_bytes = max_bytes
         self._ttl = ttl
         self._keep_stale = keep_stale
         self._size_of = size_of
+        self._silence = silence
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._bytes = 0
@@ -96,7 +108,7 @@ class AnswerCache:
             if entry is not None and age <= ttl:
                 self._entries.move_to_end(key)
                 telemetry.observe_cache("hit")
-                return entry.kept
+                return self._judged(entry.kept, view, moment)
             future = self._under_way.get(key)
             mine = future is None
             if future is None:
@@ -105,7 +117,7 @@ class AnswerCache:
             if mine:
                 threading.Thread(target=self._load, args=(key, view, load, future), name="refresh", daemon=True).start()
             telemetry.observe_cache("hit")
-            return entry.kept
+            return self._judged(entry.kept, view, moment)
         telemetry.observe_cache("miss" if mine else "joined")
         if mine:
             self._load(key, view, load, future)
@@ -117,6 +129,11 @@ class AnswerCache:
                 raise
             telemetry.observe_cache("stale")
             return replace(last, error=error)
+
+    def _judged(self, kept: Kept[T], view: Hashable, moment: Hashable) -> Kept[T]:
+        """An answer about now with the error of its source, where that is silent."""
+        error = self._silence(view) if moment is None else None
+        return kept if error is None else replace(kept, error=error)
 
     def clear(self) -> None:
         """Forget all answers."""

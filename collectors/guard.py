@@ -25,6 +25,9 @@ FAILURES_TO_OPEN = 3
 REST_SECONDS = 10.0
 KEPT_OUTAGES = 20
 """How many stretches without an answer are remembered."""
+RECENT_SECONDS = 60.0
+"""How long an answer says how quick the source is."""
+KEPT_LATENCIES = 200
 
 BreakerState = Literal["closed", "half_open", "open"]
 
@@ -56,6 +59,7 @@ class Health:
         last_error: That failure.
         requests: Requests sent since the console started.
         failures: Those of them that failed.
+        slowest: Seconds of the slowest good answer of the last ``RECENT_SECONDS``; ``None`` where there was none.
         well_since: The first good answer after the last outage, or after the console's start; ``None`` during one.
         outages: Stretches without an answer since the console started, the newest last, ``KEPT_OUTAGES`` at most.
     """
@@ -67,6 +71,7 @@ class Health:
     last_error: SourceError | None
     requests: int
     failures: int
+    slowest: float | None = None
     well_since: datetime | None = None
     outages: tuple[Outage, ...] = ()
 
@@ -97,6 +102,7 @@ class Guard:
         self._last_error: SourceError | None = None
         self._requests = 0
         self._failures = 0
+        self._latencies: deque[tuple[float, float]] = deque(maxlen=KEPT_LATENCIES)
         self._well_since: datetime | None = None
         self._outages: deque[Outage] = deque(maxlen=KEPT_OUTAGES)
 
@@ -136,9 +142,14 @@ class Guard:
                 last_error=self._last_error,
                 requests=self._requests,
                 failures=self._failures,
+                slowest=self._slowest(),
                 well_since=self._well_since,
                 outages=tuple(self._outages),
             )
+
+    def _slowest(self) -> float | None:
+        begin = time.monotonic() - RECENT_SECONDS
+        return max((seconds for when, seconds in self._latencies if when >= begin), default=None)
 
     def _state(self) -> BreakerState:
         if self._open_until is None:
@@ -164,6 +175,7 @@ class Guard:
             self._last_success = datetime.now(UTC)
             self._note_answer(self._last_success)
             self._last_latency = seconds
+            self._latencies.append((time.monotonic(), seconds))
 
     def _failed(self, error: SourceError) -> None:
         with self._lock:

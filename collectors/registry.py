@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from collectors.alertmanager import Alertmanager
 from collectors.cache import AnswerCache
 from collectors.elasticsearch import Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
-from collectors.errors import NotConfigured
+from collectors.errors import NotConfigured, SourceError
+from collectors.guard import Guard
 from collectors.logs import LogSource
 from collectors.postgres import Postgres
 from collectors.prometheus import Prometheus
@@ -126,8 +127,16 @@ def build(settings: Settings, environment: str) -> Sources:
     """
     one = settings.environments[environment]
     limits = settings.limits
-    cache = AnswerCache(limits.cache_bytes, limits.answer_ttl, limits.keep_stale, size_of)
-    return Sources(
+    guards: dict[str, Guard] = {}
+
+    def silence(view: Hashable) -> SourceError | None:
+        """Why the source that a view of the cache is about is silent; a view names it after its environment."""
+        guard = guards.get(str(view[1])) if isinstance(view, tuple) and len(view) > 1 else None
+        outage = guard.health().silent if guard is not None else None
+        return outage.error if outage is not None else None
+
+    cache = AnswerCache(limits.cache_bytes, limits.answer_ttl, limits.keep_stale, size_of, silence)
+    found = Sources(
         environment,
         cache,
         Synaptic(environment, one.synaptic, cache) if one.synaptic else None,
@@ -137,6 +146,10 @@ def build(settings: Settings, environment: str) -> Sources:
         Postgres(environment, one.postgres, cache) if one.postgres else None,
         Redis(environment, one.redis, cache) if one.redis else None,
     )
+    guards |= {collector.source.name: collector.source.guard for collector in found.configured()}
+    if "elasticsearch" in guards:
+        guards["logs"] = guards["elasticsearch"]
+    return found
 
 
 def close_all() -> None:

@@ -11,11 +11,13 @@ from ui import cache as parts
 from ui import context, format
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
+from ui.source_banner import source_banner
 from views import cache_panels
 from views.cache import load_verdict
 from views.cache_flush import load_flush
 from views.cache_history import Memory
 from views.cache_series import load_samples
+from views.silence import load_silences
 
 
 def show(visit: context.Context) -> None:
@@ -30,6 +32,7 @@ def show(visit: context.Context) -> None:
     clock = partial(format.timestamp, zone=visit.tz)
     samples = partial(partial, load_samples, sources, memory)
 
+    source_banner(partial(load_silences, sources, ("redis", "prometheus")))
     panel(
         "verdict",
         lambda span: load_verdict(sources, memory, span, format.value, clock),

@@ -24,6 +24,7 @@ from ui import statements as statements_parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
+from ui.source_banner import source_banner
 from views import (
     database_load,
     database_moments,
@@ -39,6 +40,7 @@ from views import (
 from views.database_load_names import BY
 from views.database_settings import load_settings
 from views.series import load_series
+from views.silence import load_silences
 from views.statement_parts import Statements
 
 EVERY = 2
@@ -415,4 +417,7 @@ visit = context.current()
 if visit.configured is None:
     nothing_configured()
 else:
-    PARTS[database.chosen_part({name: title for name, (title, _) in PARTS.items()})][1](visit)
+    part = database.chosen_part({name: title for name, (title, _) in PARTS.items()})
+    asked = ("postgres", "prometheus") if part == "upkeep" else ("postgres",)
+    source_banner(partial(load_silences, registry.sources(visit.settings, visit.environment), asked))
+    PARTS[part][1](visit)

@@ -13,14 +13,17 @@ from ui import latency as parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import LoadSeries, series_panel
+from ui.source_banner import source_banner
 from views import latency
 from views.series import load_series
+from views.silence import load_silences
 from views.slo import load_budget, load_objectives, objectives_of
 
 
 def show(visit: context.Context) -> None:
     """The page for a configured environment."""
     sources = registry.sources(visit.settings, visit.environment)
+    source_banner(partial(load_silences, sources, ("prometheus",)))
     kind = latency.KINDS[parts.chosen_kind(latency.KINDS)]
     threshold = catalogue()[kind.quantile].threshold
     limits = (threshold.risk, threshold.broken) if threshold is not None else (None, None)

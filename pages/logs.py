@@ -10,14 +10,17 @@ from collectors.log_fields import catalogue
 from ui import context, log_chart, log_detail, log_list, log_patterns, log_search, log_sidebar, log_state
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
+from ui.source_banner import source_banner
 from views import logs
 from views.log_counts import load_counts, load_said, load_values
 from views.log_masks import Sight
+from views.silence import load_silences
 
 
 def show(visit: context.Context) -> None:
     """The page for a configured environment: search, histogram, list, and beside it fields or the opened line."""
     sources = registry.sources(visit.settings, visit.environment)
+    source_banner(partial(load_silences, sources, ("elasticsearch",)))
     state = log_state.read()
     sight = Sight.of(visit.settings, access.may(visit.viewer, access.Right.IDENTIFIERS))
     asked = logs.understood(state.query, state.filters, sight)

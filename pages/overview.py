@@ -11,6 +11,7 @@ from ui import overview as parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
+from ui.source_banner import source_banner
 from views.cache_history import Memory
 from views.events import load_events
 from views.overview import FIGURES, load_figure, load_verdict
@@ -29,6 +30,7 @@ def show(visit: context.Context) -> None:
     clock = partial(format.timestamp, zone=visit.tz)
     memory = Memory(visit.records, visit.settings.worker.interval, visit.settings.worker.enabled)
 
+    source_banner(tuple)  # the verdict says first what does not answer
     panel(
         "verdict",
         lambda span: load_verdict(sources, span, format.value, clock, memory, visit.settings.worker.keep_relations),

@@ -4,6 +4,7 @@ from collectors import registry
 from ui import context
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
+from ui.source_banner import source_banner
 from ui.sources import reports
 from views.sources import load_reports
 
@@ -14,4 +15,5 @@ if visit.configured is None:
     nothing_configured()
 else:
     sources = registry.sources(visit.settings, visit.environment)
+    source_banner(tuple)  # the table says what does not answer
     panel("reports", lambda span: load_reports(sources), reports, height=420, border=False)

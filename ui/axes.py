@@ -466,7 +466,7 @@ def draw_levels(
         if plotted > axis.top:
             beyond.append(f"{words} ↑")
             continue
-        colour = looks.STATUS[level.status].colour(theme)
+        colour = looks.LEVELS[level.status].colour(theme)
         dash = "dash" if level.status == "unknown" else "dot"
         shapes.append(
             {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": plotted, "y1": plotted}

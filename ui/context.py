@@ -18,6 +18,7 @@ from access import Viewer
 from collectors.span import Span
 from records.database import Database
 from settings import Environment, Settings
+from ui import panel_memory
 from ui.theme import Theme
 from ui.window import KEYS, Window
 
@@ -95,6 +96,7 @@ def enter(context: Context) -> None:
         else:
             history.append(before.window)
             del history[:-_HISTORY_LENGTH]
+    panel_memory.enter(another_page=before is None or before.page != context.page)
     if before is not None:
         context = replace(context, entry=before.entry + (before.page != context.page))
     st.session_state[_CONTEXT] = context
@@ -128,10 +130,20 @@ def show_at_once(window: Window) -> None:
     st.session_state[_MOVED] = True
 
 
+def run_again() -> None:
+    """Let the whole page run again, from a callback of a panel that calls :func:`follow`."""
+    st.session_state[_MOVED] = True
+
+
 def follow() -> None:
     """Run the whole page again where a callback of this panel moved its window."""
     if st.session_state.pop(_MOVED, False):
         st.rerun(scope="app")
+
+
+def address() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """All parameters of the address, sorted: what a picture depends on, as a key."""
+    return tuple(sorted((name, tuple(st.query_params.get_all(name))) for name in st.query_params))
 
 
 def show_environment(environment: str) -> None:

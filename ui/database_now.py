@@ -11,6 +11,7 @@ import streamlit as st
 from analysis.diagnosis import overall
 from ui import context, format, tables
 from ui.clean import clean, inert
+from ui.parts import all_well
 from ui.tables import Column
 from ui.theme import STATUS
 
@@ -59,7 +60,7 @@ def _figures(figures: Sequence[tuple[str, str, str | None, str, str]]) -> None:
                 title,
                 value,
                 inert(below, 60) if below else None,
-                delta_color=({"risk": "orange", "broken": "red"}[status] if bad else "off"),  # type: ignore[arg-type]
+                delta_color=STATUS[status].markdown if bad else "off",
                 delta_arrow="off",
                 icon=STATUS[status].icon if bad else None,
                 help=inert(help_, 600),
@@ -149,8 +150,7 @@ def findings(found: Told, _span: Span, *, advice: Mapping[str, Advice]) -> None:
     The heads hold no figure that changes with each look: a fold whose head changes closes itself.
     """
     if not found.diagnoses:
-        ok = STATUS["ok"]
-        st.markdown(f":{ok.markdown}[{ok.icon}] Nothing is wrong at this moment.")
+        all_well("Nothing is wrong at this moment.")
     for one in found.diagnoses[:MOST_FINDINGS]:
         word, told = STATUS[one.status], advice.get(one.key)
         title = told.title if told is not None else one.key

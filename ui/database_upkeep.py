@@ -84,7 +84,7 @@ def verdict(found: Told, _span: Span) -> None:
                 title,
                 value,
                 inert(below, 60) if below else None,
-                delta_color=({"risk": "orange", "broken": "red"}[status] if bad else "off"),  # type: ignore[arg-type]
+                delta_color=STATUS[status].markdown if bad else "off",
                 delta_arrow="off",
                 icon=STATUS[status].icon if bad else None,
                 help=help_,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from analysis.diagnosis import Diagnosis, worst_first
 from ui.clean import clean, inert
+from ui.parts import all_well
 from ui.theme import STATUS
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def diagnoses(found: Sequence[Diagnosis], advice: Mapping[str, Advice], *, well:
     """
     if not found:
         if well:
-            ok = STATUS["ok"]
-            st.markdown(f":{ok.markdown}[{ok.icon}] {inert(well)}")
+            all_well(well)
         return
     ordered = worst_first(found)
     for one in ordered[:MOST]:

@@ -13,7 +13,7 @@ import streamlit as st
 from ui import context, format, log_list, log_state, menu
 from ui.clean import clean, inert
 from ui.panel import About
-from ui.theme import STATUS
+from ui.theme import LEVELS
 
 if TYPE_CHECKING:
     from collectors.logs import Around, Kinship, Line
@@ -60,7 +60,7 @@ def line(found: Opened | None, _span: Span) -> None:
     if found is None:
         return
     shown = found.line
-    status = STATUS.get(log_list.status_of(shown.level))
+    status = LEVELS.get(log_list.status_of(shown.level))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         moment = format.timestamp(shown.time, context.current().tz, date=True)
         level = inert(shown.level or "no level", 20)

@@ -28,7 +28,7 @@ from ui.clean import clean
 from ui.components import own
 from ui.log_state import LogState, Reading
 from ui.panel import About
-from ui.theme import LOOKS, STATUS, Theme
+from ui.theme import LEVELS, LOOKS, Theme
 
 if TYPE_CHECKING:
     from views.logs import LogPage, Next, Row
@@ -354,7 +354,7 @@ def _cells(row: Row | Event, state: LogState, days: bool) -> list[str]:
     if isinstance(row, Event):
         detail = f": {row.detail}" if row.detail else ""
         return [moment, f"◆ {row.kind.value}", *("" for _ in state.columns), _text(f"{row.title}{detail}", 400)]
-    status = STATUS.get(status_of(row.level))
+    status = LEVELS.get(status_of(row.level))
     level = f"{status.mark} {row.level}" if status is not None else row.level or format.UNKNOWN
     return [moment, _text(level, 20), *(_text(cell, 120) for cell in row.cells), _text(row.message, 420)]
 
@@ -389,5 +389,5 @@ def _look(row: Row | Event, theme: Theme, opened: bool) -> str:
     tint = "opened" if opened else status
     background = f"background-color: {_TINTS[tint][dark]}; " if tint else ""
     if status:
-        return f"{background}color: {STATUS[status].colour(theme)}"
+        return f"{background}color: {LEVELS[status].colour(theme)}"
     return f"{background}color: {LOOKS[theme].muted if level_of(row.level) in _QUIET else LOOKS[theme].text}"

@@ -116,7 +116,7 @@ def figure(found: Figure, _span: Span) -> None:
         found.signal.title,
         f"{'≥ ' if reading.at_least else ''}{format.value(reading.now, reading.unit)}",
         _beside_usual(reading),
-        delta_color="off" if fine else {"risk": "orange", "broken": "red"}[reading.judged],  # type: ignore[arg-type]
+        delta_color="off" if fine else status.markdown,
         delta_arrow="off",
         icon=None if fine else status.icon,
         help=_figure_help(found),

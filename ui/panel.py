@@ -3,7 +3,7 @@
 * *loading*: a skeleton in the final size, so that nothing jumps;
 * *data*: with "as of", and the questions behind the info button;
 * *empty*: says why: nothing in this window, the metric is absent, the source is not configured;
-* *stale*: the last good answer with its age and the cause;
+* *stale*: the last good answer, dimmed, with its age and the cause; nothing in it is called well or wrong any more;
 * *failed*: which source, what happened, what to do, and a retry.
 
 A panel is a parallel fragment: the page's script ends in milliseconds, all panels load side by side,
@@ -13,7 +13,8 @@ and one failing panel is one failing panel.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, Literal, TypeVar
@@ -25,10 +26,13 @@ from collectors.cache import Kept
 from collectors.deadline import deadline
 from collectors.errors import NotConfigured, SourceError
 from collectors.span import Span
+from settings import SOURCE_TITLES
 from telemetry import logs
-from ui import context, format
+from ui import context, format, panel_memory
 from ui.clean import clean, inert
-from ui.theme import STATUS
+from ui.panel_memory import Last, PanelMemory
+from ui.source_banner import again_button
+from ui.theme import STATUS, outdated
 
 T = TypeVar("T")
 log = logs.get_logger(__name__)
@@ -100,6 +104,18 @@ def outcome(load: Callable[[], Kept[T]], empty: Callable[[T], str], seconds: flo
     return Outcome("data", kept.value, kept.as_of)
 
 
+def recalled(result: Outcome[T], memory: PanelMemory, name: str, question: Hashable) -> Outcome[T]:
+    """The outcome with the last good answer of this session to the same question, where loading gave none."""
+    if result.value is not None and result.as_of is not None:
+        memory.answers[name] = Last(question, result.value, result.as_of)
+    if result.error is None:
+        memory.answered(name)
+        return result
+    memory.failed(name, result.error)
+    last = memory.last(name, question) if result.state == "failed" else None
+    return Outcome("stale", last.value, last.as_of, result.error) if last is not None else result
+
+
 def panel(
     key: str,
     load: Callable[[Span], Kept[T]],
@@ -113,6 +129,7 @@ def panel(
     tile: str = "",
     every: float | None = None,
     leads: bool = False,
+    asks: Hashable = None,
 ) -> None:
     """Show one thing that has to be asked for.
 
@@ -129,8 +146,11 @@ def panel(
         every: Seconds between two refreshes of a live window, where not the settings' ones.
         leads: Whether this panel tells in full that a source as a whole failed; the others of its page then need a
             line only, and have the rest on hover.
+        asks: What it asks for beside environment and window, where that is less than the page's whole address. Its
+            last good answer stands in for a later one to the same question only.
     """
     visit = context.current()
+    question = (tuple(visit.params().items()), asks if asks is not None else context.address())
     again = (every or visit.settings.view.refresh) if visit.window.live else None
 
     @st.fragment(parallel=True, key=f"{visit.page}/{key}", run_every=again)
@@ -146,8 +166,10 @@ def panel(
             # The first time a skeleton keeps the place. After that the last drawing stays until the next
             # one is there, in the same slot, so that a refresh neither jumps nor flickers.
             slot = st.skeleton(height) if context.first_drawing(f"{visit.page}/{key}") else None
-            result = outcome(lambda: load(span), empty, visit.settings.limits.deadline)
-            with slot.container() if slot is not None else st.container():
+            loaded = outcome(lambda: load(span), empty, visit.settings.limits.deadline)
+            result = recalled(loaded, panel_memory.current(), key, question)
+            look = f"{'outdated' if result.state == 'stale' else 'current'}-{visit.page}-{key}"
+            with slot.container(key=look) if slot is not None else st.container(key=look):
                 if tile and result.value is None:
                     _tile(tile, result, height)
                 else:
@@ -164,7 +186,8 @@ def _draw(
     result: Outcome[T], draw: Callable[[T, Span], None], span: Span, height: int, key: str, *, leads: bool
 ) -> None:
     if result.state == "failed":
-        if result.error is not None and result.error.trips and not leads:
+        # Of a source that is silent as a whole the page's first lines tell all there is to tell.
+        if result.error is not None and result.error.trips and (result.error.silent_since or not leads):
             _failed_in_a_line(result.error, height, key)
         else:
             _failed(result, height, key)
@@ -175,11 +198,22 @@ def _draw(
                 st.caption(inert(result.hint, 400), width="content")
     elif result.value is not None:
         if result.error is not None and result.as_of is not None:
-            age = format.ago(result.as_of, datetime.now(UTC))
-            word = STATUS["risk"]
-            cause = f"{result.error.source} {result.error.what}"
-            st.caption(f":{word.markdown}[{word.icon} Last good answer, {age}:] {inert(cause, 300)}")
-        draw(result.value, span)
+            _age(result.as_of, result.error)
+        with outdated() if result.state == "stale" else nullcontext():
+            draw(result.value, span)
+
+
+def _age(as_of: datetime, error: SourceError) -> None:
+    """From when what is drawn below it is, and why it is not newer."""
+    unknown = STATUS["unknown"]
+    tz = context.current().tz
+    age = f"{format.ago(as_of, datetime.now(UTC))}, as of {format.timestamp(as_of, tz)}"
+    if error.silent_since is not None:
+        title = SOURCE_TITLES.get(error.source, error.source)
+        cause = f"{inert(title)} has not answered since {format.timestamp(error.silent_since, tz)}"
+    else:
+        cause = inert(f"{error.source} {error.what}", 300)
+    st.caption(f":{unknown.markdown}[{unknown.icon} Last good answer, {age}:] {cause}")
 
 
 def _tile(name: str, result: Outcome[T], height: int) -> None:
@@ -207,7 +241,7 @@ def _failed(result: Outcome[T], height: int, key: str) -> None:
         st.markdown(_cause(error))
         st.caption(inert(_what_to_do(error), 500))
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            _retry(key)
+            again_button(key)
             if error.address:
                 st.caption(inert(error.address), width="content")
 
@@ -220,7 +254,7 @@ def _failed_in_a_line(error: SourceError, height: int, key: str) -> None:
         st.container(horizontal=True, vertical_alignment="center", gap="small"),
     ):
         st.markdown(_cause(error), width="content", help=inert(f"{_what_to_do(error)}{place}", 600))
-        _retry(key)
+        again_button(key)
 
 
 def _cause(error: SourceError) -> str:
@@ -233,10 +267,6 @@ def _what_to_do(error: SourceError) -> str:
         return error.hint
     moment = format.timestamp(error.resting_until, context.current().tz)
     return f"{error.hint} It is asked again at {moment}.".lstrip()
-
-
-def _retry(key: str) -> None:
-    st.button("Try again", key=f"retry-{context.current().page}-{key}", icon=":material/refresh:", type="tertiary")
 
 
 def _head(result: Outcome[T], about: Callable[[T, Span], About], span: Span, visit: context.Context) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from settings import CONFIG_VARIABLE
+from ui.clean import inert
+from ui.theme import STATUS, is_outdated
 
 _EXAMPLE = """\
 [environments.production]
@@ -23,6 +25,14 @@ def heading(title: str, question: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="heading"):
         st.markdown(f"## {title}", anchors=False, width="content")
         st.caption(question, width="content")
+
+
+def all_well(sentence: str) -> None:
+    """That nothing is wrong, with the mark of it; of an answer that is not of now nobody knows."""
+    ok = STATUS["ok"]
+    if is_outdated():
+        sentence = "Whether anything is wrong now is not known."
+    st.markdown(f":{ok.markdown}[{ok.icon}] {inert(sentence)}")
 
 
 def nothing_configured() -> None:

@@ -90,9 +90,9 @@ def _marks(
 
 def _colour(kind: EventKind, severity: Severity, theme: Theme) -> str:
     if severity is Severity.CRITICAL:
-        return looks.STATUS["broken"].colour(theme)
+        return looks.LEVELS["broken"].colour(theme)
     if severity is Severity.WARNING:
-        return looks.STATUS["risk"].colour(theme)
+        return looks.LEVELS["risk"].colour(theme)
     return looks.series(_COLOURS[kind], theme)
 
 

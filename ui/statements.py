@@ -14,6 +14,7 @@ from analysis.verdict import Status, in_words
 from ui import charts, context, diagnoses, format, menu, tables, theme
 from ui.clean import inert
 from ui.panel import About
+from ui.parts import all_well
 from ui.series_panel import plot
 from ui.tables import Column
 from ui.theme import STATUS
@@ -319,8 +320,7 @@ def moved(found: Statements, _span: Span) -> None:
 def changed(found: Statements, _span: Span) -> None:
     """What is not as it was: each with the deploy before it, and a way to the statement."""
     if not found.changes:
-        ok = STATUS["ok"]
-        st.markdown(f":{ok.markdown}[{ok.icon}] No statement of weight became slower, is called more often or is new.")
+        all_well("No statement of weight became slower, is called more often or is new.")
         return
     for place, change in enumerate(found.changes[:12]):
         mark = STATUS["unknown" if change.until is not None else "risk"]

@@ -7,8 +7,10 @@ name has the same colour on every page. The page's own colours are in ``.streaml
 """
 
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Theme = Literal["light", "dark"]
@@ -62,13 +64,54 @@ class Status:
         return f"{self.mark} {self.word}"
 
 
-STATUS: dict[str, Status] = {
+_STATUS: dict[str, Status] = {
     "ok": Status("ok", ":material/check_circle:", "✓", "green", "#1a7045", "#5fd08f"),
     "risk": Status("at risk", ":material/warning:", "▲", "orange", "#8f5600", "#f0b035"),
     "broken": Status("broken", ":material/error:", "✕", "red", "#b3261e", "#ff8f85"),
     "unknown": Status("unknown", ":material/help:", "?", "gray", "#586474", "#9aa7b6"),
 }
-"""The four states by key; whatever is not known is ``unknown`` and never ``ok``."""
+_outdated: ContextVar[bool] = ContextVar("outdated", default=False)
+
+
+@contextmanager
+def outdated() -> Iterator[None]:
+    """What is drawn inside comes from an answer that is not of now: every status is drawn as unknown."""
+    token = _outdated.set(True)
+    try:
+        yield
+    finally:
+        _outdated.reset(token)
+
+
+def is_outdated() -> bool:
+    """Whether what is being drawn comes from an answer that is not of now."""
+    return _outdated.get()
+
+
+class _Statuses(Mapping[str, Status]):
+    """The statuses as they may be drawn now: what an outdated answer said is unknown, with its word in the past.
+
+    The one place through which all drawing gets its status, so that no panel can show an old answer in green.
+    """
+
+    def __getitem__(self, key: str) -> Status:
+        status = _STATUS[key]
+        if key == "unknown" or not _outdated.get():
+            return status
+        return replace(_STATUS["unknown"], word=f"was {status.word}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_STATUS)
+
+    def __len__(self) -> int:
+        return len(_STATUS)
+
+
+STATUS: Mapping[str, Status] = _Statuses()
+"""The four states by key; whatever is not known is ``unknown`` and never ``ok``, nor is what was ``ok``."""
+
+LEVELS: Mapping[str, Status] = _STATUS
+"""The same for what no age changes: the level of a log line, a threshold on a chart, an event of the past."""
 
 _SERIES: dict[str, tuple[str, str]] = {
     "blue": ("#0072b2", "#4aa3e0"),
@@ -218,6 +261,7 @@ CSS = """
 [data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) .st-key-bar { padding-left: 2.25rem; }
 [data-testid="stMetricValue"] { line-height: 1.25; }
 [data-testid="stMetricLabel"] p { white-space: normal; }
+[class*="st-key-outdated-"] { filter: saturate(0.3); opacity: 0.9; }
 [class*="st-key-logs-values-"] button, [class*="st-key-logs-of-"] button {
   min-height: 1.6rem; padding-top: 0; padding-bottom: 0;
 }

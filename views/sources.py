@@ -17,6 +17,7 @@ from collectors.elasticsearch import ClusterHealth, Elasticsearch
 from collectors.elasticsearch_logs import ElasticsearchLogs
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
+from collectors.http import HttpSource
 from collectors.postgres import Postgres, Server
 from collectors.prometheus import Prometheus
 from collectors.prometheus_wire import Target
@@ -26,6 +27,9 @@ from collectors.signals import catalogue
 from collectors.synaptic import Synaptic, versions
 from settings import SOURCE_NAMES
 from views.parallel import side_by_side
+
+SLOW_SECONDS = 2.0
+"""An answer that takes longer, or half of the source's deadline, is called slow."""
 
 Status = Literal["ok", "risk", "broken", "unknown"]
 T = TypeVar("T")
@@ -51,7 +55,7 @@ class SourceReport:
     Attributes:
         name: The source.
         purpose: What the console has it for.
-        status: ``ok``; ``risk`` where it answers and lacks something; ``broken``; ``unknown`` where not configured.
+        status: ``ok``; ``risk`` where it is slow or lacks something; ``broken``; ``unknown`` where not configured.
         summary: The state in a few words.
         address: Where it is, without credentials; empty where not configured.
         version: Its version; empty where it did not tell.
@@ -121,11 +125,22 @@ def _answered(
         return SourceReport(
             name, PURPOSES[name], failed, error.what, source.address, "", source.guard.health(), (), error.hint
         )
-    status: Status = "risk" if lacks else "ok"
-    summary = "answers" if not lacks else f"answers, {len(lacks)} thing{'s' if len(lacks) > 1 else ''} missing"
-    return SourceReport(
-        name, PURPOSES[name], status, summary, source.address, version, source.guard.health(), tuple(lacks)
-    )
+    health = source.guard.health()
+    limit = source.endpoint.deadline if isinstance(source, HttpSource) else source.settings.deadline
+    slow = _slow(health, limit)
+    status: Status = "risk" if lacks or slow else "ok"
+    summary = f"answers{slow}"
+    if lacks:
+        summary += f", {len(lacks)} thing{'s' if len(lacks) > 1 else ''} missing"
+    hint = "Look at its load; a shorter window asks for less. Its deadline is a setting." if slow else ""
+    return SourceReport(name, PURPOSES[name], status, summary, source.address, version, health, tuple(lacks), hint)
+
+
+def _slow(health: Health, limit: float) -> str:
+    """How slow a source is, in words after "answers"; empty where it is quick enough."""
+    if health.slowest is None or health.slowest <= min(SLOW_SECONDS, limit / 2):
+        return ""
+    return f" slowly: {health.slowest:.1f} s of its {limit:g} s"
 
 
 def _synaptic(service: Synaptic) -> SourceReport:
