@@ -32,6 +32,7 @@ from collectors.errors import SourceError
 from records.database import open_database
 from records.errors import RecordsError
 from telemetry import logs, metrics
+from ui import format
 from views import log_complete, log_export
 from views.log_masks import Sight
 from web import complete, export, hardening, policy, routes
@@ -209,7 +210,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     gc.freeze()
     metrics.set_build(version(), st.__version__)
     log.info("started", version=version(), public_url=loaded_settings.server.public_url)
-    worker = Worker(loaded_settings, open_database(loaded_settings.records.url))
+    worker = Worker(loaded_settings, open_database(loaded_settings.records.url), words=format.value)
     worker.start()
     try:
         yield

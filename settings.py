@@ -488,7 +488,10 @@ class Worker(_Model):
         default=900.0, ge=60, le=86400, description="How often sizes and use of tables and indexes are noted."
     )
     keep_activity: Seconds = Field(
-        default=8 * 86400.0, ge=3600, le=90 * 86400, description="How long samples of sessions are kept."
+        default=8 * 86400.0,
+        ge=3600,
+        le=90 * 86400,
+        description="How long samples of sessions, and when something was wrong, are kept.",
     )
     keep_statements: Seconds = Field(
         default=30 * 86400.0, ge=3600, le=400 * 86400, description="How long gains of statements are kept."

@@ -24,7 +24,7 @@ from records.errors import RecordsError
 from records.leases import Lease, LeaseLostError, release_lease, renew_lease, take_lease
 from settings import Settings
 from telemetry import logs, metrics
-from views import cache_memory, relation_memory, statement_memory
+from views import cache_memory, overview_memory, relation_memory, statement_memory
 from views.activity_memory import ActivityMemory
 from views.pattern_memory import learn
 
@@ -45,6 +45,12 @@ PASSING = frozenset({TimedOut.kind, Unreachable.kind, Overloaded.kind})
 
 ACTIVITY_AGAIN = 10.0
 """Seconds until the sessions are looked at again after a look that failed: as long as the source's breaker rests."""
+
+VERDICT_SECONDS = 10.0
+"""How often the verdict of Overview is reached: so exact is when a trouble began and was over."""
+
+Words = Callable[[float | None, str], str]
+"""Writes a number with its unit."""
 
 log = logs.get_logger(__name__)
 
@@ -87,6 +93,7 @@ class Worker:
         database: The records; brought up to date where they are not.
         sources: Gives the sources of an environment.
         lease_seconds: How long work is ours without being renewed; by default three intervals.
+        words: Writes numbers in the sentences of the verdict that are kept; without it none are.
     """
 
     def __init__(
@@ -95,8 +102,10 @@ class Worker:
         database: Database,
         sources: Callable[[Settings, str], Sources] = registry.sources,
         lease_seconds: float | None = None,
+        words: Words | None = None,
     ) -> None:
         self._settings = settings
+        self._words = words
         self._database = database
         self._sources = sources
         self._lease_seconds = lease_seconds or max(PATIENCE * settings.worker.interval, SHORTEST_LEASE)
@@ -140,6 +149,8 @@ class Worker:
                 yield self._relations(key)
             if one.redis is not None:
                 yield self._cache(key)
+            if self._words is not None:
+                yield self._verdict(key, self._words)
 
     def _log_patterns(self, environment: str) -> Job:
         def run(lease: Lease, go_on: Callable[[], bool]) -> object:
@@ -191,6 +202,22 @@ class Worker:
             )
 
         return Job("database relations", environment, settings.relations_interval, run)
+
+    def _verdict(self, environment: str, words: Words) -> Job:
+        settings = self._settings.worker
+
+        def run(lease: Lease, _: Callable[[], bool]) -> object:
+            return overview_memory.note(
+                self._sources(self._settings, environment),
+                self._database,
+                lease,
+                words,
+                interval=settings.interval,
+                keep=timedelta(seconds=settings.keep_activity),
+                keep_relations=settings.keep_relations,
+            )
+
+        return Job("verdict", environment, VERDICT_SECONDS, run)
 
     def _run(self, job: Job) -> None:
         due = time.monotonic()

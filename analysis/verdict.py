@@ -216,7 +216,7 @@ _ORDER: dict[tuple[Cause, bool], int] = {
     (cause, bad): place
     for place, (cause, bad) in enumerate(
         [
-            (Cause.SILENT, True), (Cause.SILENT, False),
+            (Cause.SILENT, False), (Cause.SILENT, True),
             (Cause.LOCK, True), (Cause.LOCK, False),
             (Cause.EXHAUSTED, True), (Cause.DEPLOY, True),
             (Cause.BLIND, True), (Cause.BLIND, False),
@@ -229,7 +229,7 @@ _ORDER: dict[tuple[Cause, bool], int] = {
     )
 }  # fmt: skip
 """Kind of finding, and whether it is broken → its place. What only is at risk is no cause of what is broken, but for
-locks: a queue behind a lock comes and goes."""
+locks: a queue behind a lock comes and goes. A database that does not answer comes before replicas that are dead."""
 
 
 def worst(findings: Sequence[Finding]) -> list[Finding]:

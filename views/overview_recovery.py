@@ -34,6 +34,7 @@ class Recovery:
         was: What was said of it, the cause, with times in UTC.
         status: How bad it was.
         subject: What it was about.
+        cause: What kind of thing it was.
     """
 
     at: datetime
@@ -41,6 +42,7 @@ class Recovery:
     was: str
     status: Status
     subject: str
+    cause: Cause
 
 
 def load_recent(database: Database | None, environment: str) -> list[Trouble]:
@@ -85,7 +87,7 @@ def recovery_of(troubles: Sequence[Trouble], found: Sequence[Finding]) -> Recove
         began = min(began, one.began_at)
     findings = [as_finding(one) for one in incident]
     first = worst(findings)[0]
-    return Recovery(at, began, first.text, first.status, first.subject)
+    return Recovery(at, began, first.text, first.status, first.subject, first.cause)
 
 
 def as_finding(one: Trouble) -> Finding:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from analysis.verdict import Cause, Clock, Finding
@@ -21,8 +22,11 @@ from collectors.errors import SourceError, TimedOut, Unreachable
 from collectors.guard import Guard
 from collectors.registry import Sources
 
-PATIENCE = 4.0
-"""Seconds after which a light question that is not answered makes a source silent."""
+PATIENCE = 0.8
+"""Share of a source's deadline after which a light question that is not answered makes it silent."""
+
+MOST_PATIENCE = 9.0
+"""Seconds after which it does so at the latest."""
 
 WAIT = 1.0
 """Seconds that a look waits for the light questions."""
@@ -40,9 +44,8 @@ NAMES: Mapping[str, str] = {
 }
 """Source → how it is called in a sentence."""
 
-CARRIES = ("postgres", "redis", "synaptic", "prometheus")
-"""Sources that the service stands on, or without which hardly anything is known of it, in the order in which they are
-named; the others only tell about it."""
+CARRIES = ("postgres", "redis", "synaptic")
+"""Sources that the service stands on, in the order in which they are named; the others only tell about it."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +97,21 @@ class _Probe:
     Attributes:
         guard: The memory of how requests to the source went.
         ask: Asks; raises ``SourceError``.
-        started: When the question that is under way was asked; ``None`` where none is.
+        patience: Seconds after which it is silent though the question is still under way.
+        asked: When the last question was asked, aware UTC.
+        started: The same by the monotonic clock, while it is under way; else ``None``.
         ended: When the last one ended.
         error: Why the last one that ended failed; ``None`` where it was answered.
-        failing_since: When the first of the failures in a row was asked.
         answered: When a question was answered last, aware UTC.
     """
 
     guard: Guard
     ask: Callable[[], object]
+    patience: float
+    asked: datetime | None = None
     started: float | None = None
     ended: float = float("-inf")
     error: SourceError | None = None
-    failing_since: datetime | None = None
     answered: datetime | None = None
 
 
@@ -115,7 +120,7 @@ class Probes:
 
     def __init__(self, sources: Sources) -> None:
         self._changed = threading.Condition()
-        self._probes = {name: _Probe(guard, ask) for name, guard, ask in _light_questions(sources)}
+        self._probes = {one.source.name: _probe(one) for one in sources.configured()}
 
     def look(self, seconds: float = WAIT) -> Looked:
         """Ask those that are not being asked, and tell which do not answer.
@@ -139,11 +144,10 @@ class Probes:
         return Looked(_ordered(found), pending, last)
 
     def _begin(self, one: _Probe) -> None:
-        one.started = time.monotonic()
-        asked = datetime.now(UTC)
-        threading.Thread(target=self._run, args=(one, asked), name="probe", daemon=True).start()
+        one.started, one.asked = time.monotonic(), datetime.now(UTC)
+        threading.Thread(target=self._run, args=(one,), name="probe", daemon=True).start()
 
-    def _run(self, one: _Probe, asked: datetime) -> None:
+    def _run(self, one: _Probe) -> None:
         error: SourceError | None = None
         try:
             one.ask()
@@ -154,17 +158,18 @@ class Probes:
         with self._changed:
             one.started, one.ended, one.error = None, time.monotonic(), error
             if error is None:
-                one.failing_since, one.answered = None, datetime.now(UTC)
-            else:
-                one.failing_since = one.failing_since or asked
+                one.answered = datetime.now(UTC)
             self._changed.notify_all()
 
 
 def _silence(name: str, one: _Probe) -> Silence | None:
-    under_way = time.monotonic() - one.started if one.started is not None else 0.0
+    last = _last(one)
+    if last is not None and one.asked is not None and last > one.asked:
+        return None  # it answers, if not this question: a busy store may be slow with one and quick with another
     if one.error is not None:
-        return _failed(name, _last(one), one.error)
-    return Silence(name, _last(one), f"has not answered for {under_way:.0f} s") if under_way >= PATIENCE else None
+        return _failed(name, last, one.error)
+    under_way = time.monotonic() - one.started if one.started is not None else 0.0
+    return Silence(name, last, f"has not answered for {under_way:.0f} s") if under_way >= one.patience else None
 
 
 def _last(one: _Probe) -> datetime | None:
@@ -177,7 +182,7 @@ def _failed(name: str, last: datetime | None, error: SourceError) -> Silence:
 
 
 def _ordered(found: Mapping[str, Silence]) -> tuple[Silence, ...]:
-    order = [*CARRIES, *(name for name in found if name not in CARRIES)]
+    order = [*CARRIES, *(name for name in NAMES if name not in CARRIES)]
     return tuple(found[name] for name in order if name in found)
 
 
@@ -208,21 +213,20 @@ def finding(one: Silence, clock: Clock) -> Finding:
     return Finding("unknown", text, "sources", one.since, f"silent:{one.source}", cause)
 
 
-def _light_questions(sources: Sources) -> list[tuple[str, Guard, Callable[[], object]]]:
-    found: list[tuple[str, Guard, Callable[[], object]]] = []
-    for one in sources.configured():
-        name, guard = one.source.name, one.source.guard
-        match name:
-            case "postgres":
-                found.append((name, guard, partial(one.source.ask, "SELECT 1 AS answers", {})))
-            case "redis":
-                found.append((name, guard, partial(one.source.ask, "DBSIZE")))
-            case "elasticsearch":
-                found.append((name, guard, one.info))
-            case "alertmanager":
-                found.append((name, guard, one.status))
-            case "prometheus":
-                found.append((name, guard, one.version))
-            case "synaptic":
-                found.append((name, guard, one.answers))
-    return found
+def _probe(collector: Any) -> _Probe:
+    """The light questions to a source: each of them is one that costs it next to nothing."""
+    source = collector.source
+    match source.name:
+        case "postgres":
+            ask, settings = partial(source.ask, "SELECT 1 AS answers", {}), source.settings
+        case "redis":
+            ask, settings = partial(source.ask, "DBSIZE"), source.settings
+        case "elasticsearch":
+            ask, settings = collector.info, source.endpoint
+        case "alertmanager":
+            ask, settings = collector.status, source.endpoint
+        case "prometheus":
+            ask, settings = collector.version, source.endpoint
+        case _:
+            ask, settings = collector.answers, source.endpoint
+    return _Probe(source.guard, ask, min(PATIENCE * settings.deadline, MOST_PATIENCE))

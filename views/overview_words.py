@@ -23,7 +23,7 @@ def headline(status: Status, found: Sequence[Finding], facts: Facts, recovered: 
         clock: Writes a time in the viewer's zone.
     """
     if status == "ok":
-        if recovered is not None:
+        if recovered is not None and recovered.cause is not Cause.BLIND:
             return f"Synaptic is well again since {clock(recovered.at)}"
         if found:
             return "Synaptic looks healthy, as far as is known"
@@ -37,9 +37,11 @@ def headline(status: Status, found: Sequence[Finding], facts: Facts, recovered: 
         return f"Nothing is known about Synaptic: {listed} do not answer"
     first = found[0]
     text = upper_first(first.text)
+    if first.key.startswith("late:") and status == "unknown":
+        return f"Not all is known yet: {text}"
     if first.key.startswith("silent:"):
         return f"{text.partition(': it ')[0]}; {BEFORE}"
-    if first.cause is Cause.ALERT and recovered is not None:
+    if first.cause is Cause.ALERT and recovered is not None and recovered.cause is not Cause.BLIND:
         return f"Well again since {clock(recovered.at)}; {first.text}"
     return text
 

@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,21 @@ def replica(of: Server, slot: str = "standby", **options: str) -> Iterator[Serve
                 server.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def frozen(server: Server) -> Iterator[None]:
+    """All processes of a server stopped while the block runs: it accepts connections and never answers."""
+    first = int((server.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+    stopped: list[int] = []
+    os.kill(first, signal.SIGSTOP)
+    try:
+        stopped = [int(text) for text in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in (*stopped, first):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
