@@ -19,18 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
+import redis
 
 from demo import rhythm
 from demo.plan import HOST, Plan
 from demo.synaptic.auth import password_of
 from demo.synaptic.config import secret
+from demo.warm import warm
 
 # Requests under way at once; what would come on top is dropped and counted, as users give up.
 IN_FLIGHT = 48
 KNOWN_MEMORIES = 2_000
 # The smaller, the more often the same memories are read: index = size * random ** POPULARITY.
 POPULARITY = 8
-WARM_UP_READS = 600
 GUEST_SHARE = 0.05
 GUESTS = 20
 # How often a guest tries what guests may not.
@@ -81,15 +83,17 @@ class Load:
     Args:
         plan: Where NGINX is.
         factor: Multiplies all rates.
+        port: Where requests go, where not to NGINX.
     """
 
-    def __init__(self, plan: Plan, factor: float = 1.0) -> None:
+    def __init__(self, plan: Plan, factor: float = 1.0, port: int | None = None) -> None:
         self._jwt_secret = secret(plan, "JWT_SECRET", "jwt-secret")
         self._admin_token = secret(plan, "SYNAPTIC_ADMIN_TOKEN", "admin-token")
         self._backup_stamp: Path = plan.run / "last-backup"
+        self._plan = plan
         self._factor = factor
         self._client = httpx.AsyncClient(
-            base_url=f"http://{HOST}:{plan.nginx_port}",
+            base_url=f"http://{HOST}:{port or plan.nginx_port}",
             timeout=35.0,
             limits=httpx.Limits(max_connections=IN_FLIGHT + 8, max_keepalive_connections=16),
         )
@@ -108,9 +112,18 @@ class Load:
             "logout": self._logout,
         }
 
+    async def perform(self, name: str) -> None:
+        """One operation, now, to its end."""
+        await self._one(name, False)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Send requests until stopped, then wait for those under way."""
-        side_work = [asyncio.create_task(one(stop)) for one in (self._report, self._upkeep, self._warm_up)]
+        await self._warm_up()
+        side_work = [asyncio.create_task(one(stop)) for one in (self._report, self._upkeep)]
         while not stop.is_set():
             now = time.time()
             rates = {name: float(rate) * self._factor for name, rate in rhythm.rates(now).items()}
@@ -126,7 +139,7 @@ class Load:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*side_work, *self._tasks, return_exceptions=True)
-        await self._client.aclose()
+        await self.close()
 
     def _begin(self, name: str, now: float) -> None:
         if len(self._tasks) >= IN_FLIGHT:
@@ -261,17 +274,19 @@ class Load:
         if session is not None:
             await self._send("GET", "/export", session)
 
-    async def _warm_up(self, stop: asyncio.Event) -> None:
-        """At the start: as many sessions as there should be, and the popular memories into the cache."""
-        while not stop.is_set() and len(self._memories) < KNOWN_MEMORIES // 2:
-            await asyncio.sleep(0.05)
-            await self._one("full_text", False)
-        for _ in range(int(float(rhythm.active_sessions(time.time())) * self._factor)):
-            await asyncio.sleep(0.05)
-            await self._one("login", False)
-        for _ in range(WARM_UP_READS):
-            await asyncio.sleep(0.03)
-            await self._one("read", False)
+    async def _warm_up(self) -> None:
+        """At the start: as many sessions as there should be, and the cache as an hour of use leaves it."""
+        users = [a_user() for _ in range(int(float(rhythm.active_sessions(time.time())) * self._factor))]
+        addresses = dict(users)
+        try:
+            there = await asyncio.to_thread(warm, self._plan, [user for user, _ in users], KNOWN_MEMORIES, POPULARITY)
+        except (psycopg.Error, redis.RedisError) as error:
+            print(f"starts with a cold cache: {error}", flush=True)
+            return
+        # The most read memories are replaced last: they are known first.
+        self._memories = list(there.memories)
+        for session_id, user_id in there.sessions:
+            self._sessions.append(Session(user_id, addresses.get(user_id, "10.20.0.1"), session_id))
 
     async def _upkeep(self, stop: asyncio.Event) -> None:
         """The schedule that the guide's cron job has: a backup every six hours."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from demo.plan import ROOT
 from demo.supervisor_logs import copy_output, last_lines, shorten
 from demo.supervisor_part import Part, StartError, refuse_busy_ports
-from demo.supervisor_processes import Identity, identity_of, own_identity, signal_group
+from demo.supervisor_processes import Identity, group_seconds, identity_of, own_identity, signal_group
 from demo.supervisor_state import LOCK_FILE, PartState, State, end_leftovers, write_state
 
 # A part that ran this long before it ended was well: it is started again at once.
@@ -31,6 +31,10 @@ WELL_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 POLL_SECONDS = 0.1
+LEAST_WORK = 0.5
+"""Processor seconds that a part which is late must have used since it was last looked at, to be waited for longer."""
+MOST_PATIENCE = 10
+"""How many times its ready_seconds a part that is seen to work is waited for."""
 PROGRESS_SECONDS = 10.0
 READ_OUT_SECONDS = 2.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -221,28 +225,39 @@ class Supervisor:
         return process
 
     async def _until_ready(self, part: Part, process: asyncio.subprocess.Process) -> None:
-        """Wait until a part is ready (a task: done).
+        """Wait until a part is ready (a task: done); on a busy machine as long as it is seen to work.
 
         Raises:
-            StartError: It ended, or the time is up.
+            StartError: It ended, or its time is up and it did nothing lately, or it worked for far too long.
         """
         ended = asyncio.create_task(process.wait())
+        begun = time.monotonic()
+        waiting, worked = part.ready_seconds, 0.0
         try:
-            async with asyncio.timeout(part.ready_seconds):
-                if part.task:
-                    if await ended != 0:
-                        raise self._failure(part, f"ended with code {process.returncode}")
+            while not ended.done():
+                if not part.task and (part.ready is None or await asyncio.to_thread(part.ready)):
                     return
-                while not ended.done():
-                    if part.ready is None or await asyncio.to_thread(part.ready):
-                        return
-                    await asyncio.wait({ended}, timeout=POLL_SECONDS)
+                await asyncio.wait({ended}, timeout=POLL_SECONDS)
+                if ended.done() or time.monotonic() < begun + waiting:
+                    continue
+                before, worked = worked, await asyncio.to_thread(self._work, part)
+                if worked - before < LEAST_WORK or waiting >= MOST_PATIENCE * part.ready_seconds:
+                    raise self._failure(part, f"was not ready after {waiting:g} s")
+                self._announce(f"  {part.name:<22}still at work after {waiting:g} s")
+                waiting += part.ready_seconds / 2
+            if part.task and process.returncode == 0:
+                return
             await self._read_out(part.name)
-            raise self._failure(part, f"ended with code {process.returncode} before it was ready")
-        except TimeoutError:
-            raise self._failure(part, f"was not ready after {part.ready_seconds:g} s") from None
+            early = "" if part.task else " before it was ready"
+            raise self._failure(part, f"ended with code {process.returncode}{early}")
         finally:
             ended.cancel()
+
+    def _work(self, part: Part) -> float:
+        """What a starting part has done so far: processor seconds of its group, and one for each kB that it said."""
+        identity = self._state.parts[part.name].identity
+        said = self._logs / f"{part.name}.log"
+        return (group_seconds(identity) if identity else 0.0) + (said.stat().st_size / 1024 if said.exists() else 0.0)
 
     async def _keep(self, part: Part, process: asyncio.subprocess.Process) -> None:
         """Start a part again whenever it ends, until cancelled."""

@@ -25,7 +25,7 @@ class Part:
         ready: Asked until true, in a thread; without it a running process is a ready one.
         settle: Called once, in a thread, when it is ready for the first time and before anybody who
             depends on it starts; may be repeated by the next start of the installation.
-        ready_seconds: How long it may take to become ready, or a task to end.
+        ready_seconds: How long it may take to become ready, or a task to end; longer while it is seen to work.
         stop_signal: What it understands as "please end".
         stop_seconds: How long it may take to end before force is used.
         container: Folder in which its output is kept as Docker keeps a container's; ``None`` for a plain log.

@@ -41,6 +41,7 @@ class _Stat:
     state: str
     group: int
     started: int
+    ticks: int
 
 
 def _stat(pid: int) -> _Stat | None:
@@ -50,7 +51,7 @@ def _stat(pid: int) -> _Stat | None:
         return None
     # The name in parentheses may itself hold blanks and parentheses: count from the last one.
     fields = text.rpartition(")")[2].split()
-    return _Stat(state=fields[0], group=int(fields[2]), started=int(fields[19]))
+    return _Stat(state=fields[0], group=int(fields[2]), started=int(fields[19]), ticks=sum(map(int, fields[11:15])))
 
 
 def boot_id() -> str:
@@ -97,6 +98,12 @@ def group_members(identity: Identity, folders: tuple[Path, ...] = ()) -> list[in
         return []
     members = [pid for pid, stat in _all() if stat.group == identity.pid and stat.state != "Z"]
     return members if leader is not None else [pid for pid in members if _works_in(pid, folders)]
+
+
+def group_seconds(identity: Identity) -> float:
+    """Processor seconds that the living members of the group and their ended children have used."""
+    stats = (_stat(pid) for pid in group_members(identity))
+    return sum(stat.ticks for stat in stats if stat is not None) / os.sysconf("SC_CLK_TCK")
 
 
 def _all() -> Iterator[tuple[int, _Stat]]:

@@ -20,6 +20,7 @@ from demo.history.service import (
     CONSOLIDATION_SECONDS,
     REFUSED_WRITES_SHARE,
 )
+from demo.measured import latencies
 from demo.plan import Plan
 from demo.seed import user_address, user_name
 from demo.synaptic.config import Settings
@@ -30,9 +31,6 @@ Rates = Callable[[Floats], Floats]
 
 NORMAL = NormalDist()
 CELL = 300.0  # seconds for which a rate counts as constant
-# Of the lines that tell of nothing wrong, the share that is kept. Two days have some 110,000 of them, and the store
-# that stands in for Elasticsearch reads all lines for each question.
-ORDINARY_SHARE = 0.2
 GUESTS = 20
 
 
@@ -87,6 +85,7 @@ class Writer:
 
     def __init__(self, plan: Plan, seed: int) -> None:
         self._pods = [replica.pod for replica in plan.replicas]
+        self._latencies = latencies(plan)
         self._chance = np.random.default_rng(seed)
         # For single numbers: numpy takes many times as long for them.
         self._dice = random.Random(seed)
@@ -104,14 +103,14 @@ class Writer:
 
     def _requests(self, begin: float, end: float) -> Iterator[Event]:
         for operation, kind in KINDS.items():
-            latency = rhythm.LATENCIES[operation]
+            latency = self._latencies[operation]
 
             def rate(times: Floats, operation: str = operation) -> Floats:
                 return rhythm.rates(times)[operation]
 
             def slow(times: Floats, operation: str = operation) -> Floats:
                 """Share of requests that take longer than a slow one must."""
-                median, spread = rhythm.LATENCIES[operation].median_seconds, rhythm.LATENCIES[operation].sigma
+                median, spread = self._latencies[operation].median_seconds, self._latencies[operation].sigma
                 edges = np.log(SLOW_SECONDS / (median * rhythm.latency_factor(times, operation))) / spread
                 return np.array([1 - NORMAL.cdf(edge) for edge in edges.tolist()])
 
@@ -121,7 +120,7 @@ class Writer:
                 def told(times: Floats, is_slow: bool = is_slow, slow: Rates = slow, rate: Rates = rate) -> Floats:
                     return rate(times) * (slow(times) if is_slow else 1 - slow(times))
 
-                times = self._moments(told, kept * ORDINARY_SHARE, begin, end)
+                times = self._moments(told, kept, begin, end)
                 ranks = self._ranks(1 - slow(times), above=is_slow)
                 middle = latency.median_seconds * rhythm.latency_factor(times, operation)
                 seconds = middle * np.exp(latency.sigma * ranks)
@@ -156,7 +155,7 @@ class Writer:
         def rate(times: Floats) -> Floats:
             return rhythm.rates(times)["login"]
 
-        succeed = (1 - rhythm.LOGIN_FAILURE_SHARE) * ORDINARY_SHARE
+        succeed = 1 - rhythm.LOGIN_FAILURE_SHARE
         for share, operation in ((succeed, "login_success"), (rhythm.LOGIN_FAILURE_SHARE, "login_failure")):
             for moment in self._moments(rate, share, begin, end).tolist():
                 yield self._security(moment, "Authentication", operation, self._user(), "session", "login")

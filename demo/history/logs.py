@@ -21,6 +21,8 @@ SHORTEST_GAP = 120.0
 LINES_AT_ONCE = 2_000
 # A store that has just started may be slow to take its first lines.
 TRIES = 5
+# On a busy machine the store takes that long for a batch.
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def backfill(plan: Plan, now: float | None = None, *, days: float = DAYS) -> Fil
         demo.shipper.delivery.StoreDownError: The store does not take the lines.
     """
     end = time.time() if now is None else now
-    client = connect(plan)
+    client = connect(plan, PATIENCE_SECONDS)
     try:
         client.indices.put_index_template(name=documents.TEMPLATE_NAME, **documents.template(plan.index_prefix))
         begin = max(newest(client, plan.index_prefix), end - days * 86_400)
@@ -52,8 +54,12 @@ def backfill(plan: Plan, now: float | None = None, *, days: float = DAYS) -> Fil
             return Filled(begin, end, 0)
         lines = Writer(plan, seed=int(begin)).between(begin, end)
         made = _documents(lines)
+        stored = 0
         while batch := dict(islice(made, LINES_AT_ONCE)):
             _store(client, batch, plan.index_prefix)
+            stored += len(batch)
+            # Said, so that the supervisor sees the work, and who waits where it is.
+            print(f"{stored} of {len(lines)} lines", flush=True)
         return Filled(begin, end, len(lines))
     except (TransportError, ApiError) as error:
         raise StoreDownError(str(error)) from error

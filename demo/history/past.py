@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from demo import rhythm
 from demo.history.model import Floats, Grid, Rate
+from demo.measured import latencies
 from demo.plan import Plan, Replica
+from demo.rhythm import Latency
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Past:
             the time in which the machine was off.
         starts: When its process started, seconds since 1970, the first before the stretch.
         versions: What ran: (from, version), ascending.
+        latencies: What operations take in quiet hours.
     """
 
     replica: Replica
@@ -29,6 +33,7 @@ class Past:
     origin: float | None
     starts: tuple[float, ...]
     versions: tuple[tuple[float, str], ...]
+    latencies: Mapping[str, Latency] = field(default_factory=lambda: rhythm.LATENCIES)
 
     def rate(self, operation: str, share: float = 1.0) -> Rate:
         """Requests of an operation a second at this replica, or a share of them."""
@@ -50,7 +55,7 @@ class Past:
 
     def median(self, operation: str) -> Rate:
         """Median time of an operation in seconds."""
-        quiet = rhythm.LATENCIES[operation].median_seconds
+        quiet = self.latencies[operation].median_seconds
 
         def value(grid: Grid) -> Floats:
             key = ("factor", operation, self.origin)
@@ -143,4 +148,5 @@ def past_of(plan: Plan, replica: Replica, begin: float, origin: float | None) ->
     before = [one for one in deploys if one[0] <= begin]
     first = before[-1] if before else (begin, plan.version if origin is None else rhythm.FIRST_VERSION)
     versions = (first, *(one for one in deploys if one[0] > begin))
-    return Past(replica, plan.replicas_count, origin, tuple(time for time, _ in versions), versions)
+    starts = tuple(time for time, _ in versions)
+    return Past(replica, plan.replicas_count, origin, starts, versions, latencies(plan))

@@ -25,9 +25,10 @@ def all_parts(plan: Plan, without: Collection[str] = ()) -> tuple[Part, ...]:
         stores.valkey(plan),
         stores.elasticsearch(plan),
         console.part(plan),
+        *synaptic.service(plan),
         *monitoring.parts(plan),
         *nginx.parts(plan),
-        *synaptic.parts(plan),
+        *synaptic.users(plan),
     )
     unknown = set(without) - {part.name for part in parts}
     if unknown:

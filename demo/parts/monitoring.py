@@ -49,6 +49,7 @@ def _prometheus(plan: Plan) -> tuple[Part, Part]:
         Part(
             name="metrics-history",
             command=module("demo.history", "metrics"),
+            depends_on=("latencies",),
             task=True,
             ready_seconds=240.0,
         ),

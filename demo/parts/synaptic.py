@@ -13,22 +13,30 @@ from demo.supervisor_part import Part
 REPLICA_PREFIX = "synaptic-"
 
 
-def parts(plan: Plan) -> tuple[Part, ...]:
-    """The replicas, the load generator, the shipper behind the task that fills in older lines."""
+def service(plan: Plan) -> tuple[Part, ...]:
+    """The replicas, and the task that measures how fast they are here: the written history needs it."""
     replicas = tuple(_replica(plan, replica) for replica in plan.replicas)
     return (
         *replicas,
+        Part(name="latencies", command=module("demo.measured"), depends_on=(replicas[0].name,), task=True),
+    )
+
+
+def users(plan: Plan) -> tuple[Part, ...]:
+    """The load generator, and the shipper behind the task that fills in older lines."""
+    replicas = tuple(f"{REPLICA_PREFIX}{replica.index}" for replica in plan.replicas)
+    return (
         Part(
             name="load",
             command=module("demo.load"),
             # With Prometheus watching: history ends where the first scrape begins.
-            depends_on=(*(part.name for part in replicas), "nginx", "prometheus"),
+            depends_on=(*replicas, "nginx", "prometheus"),
             ready_seconds=10.0,
         ),
         Part(
             name="logs-history",
             command=module("demo.history", "logs"),
-            depends_on=("elasticsearch",),
+            depends_on=("elasticsearch", "latencies"),
             task=True,
             ready_seconds=120.0,
         ),

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from datetime import UTC, date, datetime, timedelta
 
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
@@ -16,7 +17,12 @@ from demo.shipper.tails import Line, Registry
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.5
+BATCH_SECONDS = 5.0
+"""How long lines are collected, as Filebeat does: the store writes all that it holds to disk after each batch."""
+FULL_BATCH = 500
+"""From how many lines on the next batch is sent at once: there are more."""
+KEEP_DAYS = 3
+"""Daily indices that are older are deleted, as a life cycle policy does."""
 FIRST_BACKOFF_SECONDS = 0.25
 LAST_BACKOFF_SECONDS = 5.0
 FLUSH_SECONDS = 5.0  # after a signal; what is not sent by then is sent at the next start
@@ -27,9 +33,14 @@ class StoreDownError(Exception):
     """The store did not take a batch; nothing of it may be counted as delivered."""
 
 
-def connect(plan: Plan) -> Elasticsearch:
-    """A client of the plan's store that never retries by itself: the caller's back-off does."""
-    return Elasticsearch(f"http://{HOST}:{plan.elasticsearch_port}", request_timeout=10, max_retries=0)
+def connect(plan: Plan, seconds: float = 10.0) -> Elasticsearch:
+    """A client of the plan's store that never retries by itself: the caller's back-off does.
+
+    Args:
+        plan: Whose store.
+        seconds: How long an answer may take.
+    """
+    return Elasticsearch(f"http://{HOST}:{plan.elasticsearch_port}", request_timeout=seconds, max_retries=0)
 
 
 def send(client: Elasticsearch, lines: list[tuple[str, Line]], index_prefix: str) -> None:
@@ -82,6 +93,7 @@ def ship(plan: Plan, stop: threading.Event) -> None:
     registry = Registry(plan.container_logs, plan.run / "shipper-registry.json")
     client = connect(plan)
     prepared = False
+    pruned: date | None = None
     backoff = FIRST_BACKOFF_SECONDS
     flush_until = 0.0
     try:
@@ -95,6 +107,10 @@ def ship(plan: Plan, stop: threading.Event) -> None:
                         name=documents.TEMPLATE_NAME, **documents.template(plan.index_prefix)
                     )
                     prepared = True
+                today = datetime.now(UTC).date()
+                if today != pruned:
+                    prune(client, plan.index_prefix, today)
+                    pruned = today
                 delivered = _pass(client, registry, plan.index_prefix)
                 backoff = FIRST_BACKOFF_SECONDS
             except (StoreDownError, TransportError, ApiError) as error:
@@ -107,11 +123,19 @@ def ship(plan: Plan, stop: threading.Event) -> None:
                 continue
             if stopping and (not delivered or time.monotonic() > flush_until):
                 return
-            if not delivered:
-                stop.wait(IDLE_SECONDS)
+            if delivered < FULL_BATCH:
+                stop.wait(BATCH_SECONDS)
     finally:
         registry.close()
         client.close()
+
+
+def prune(client: Elasticsearch, index_prefix: str, today: date) -> None:
+    """Deletes the daily indices of days more than ``KEEP_DAYS`` before ``today``."""
+    oldest = f"{index_prefix}-{today - timedelta(days=KEEP_DAYS):%Y.%m.%d}"
+    for index in client.indices.get(index=f"{index_prefix}-*", expand_wildcards="all"):
+        if index < oldest:
+            client.indices.delete(index=index)
 
 
 def _pass(client: Elasticsearch, registry: Registry, index_prefix: str) -> int:

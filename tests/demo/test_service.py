@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import concurrent.futures
 import hashlib
 import hmac
 import itertools
 import json
+import math
 import time
 import uuid
 from typing import Any
@@ -17,10 +19,13 @@ import numpy as np
 import pytest
 from conftest import ADMIN_TOKEN, JWT_SECRET, Installation
 
-from demo import rhythm
+from demo import measured, rhythm
+from demo.history.past import past_of
 from demo.plan import ROOT
+from demo.synaptic.cache import SESSIONS
 from demo.synaptic.metrics import DOUBLED, METRICS, series_catalogue
 from demo.synaptic.working_set import WorkingSet, embed
+from demo.warm import warm
 from tests.support.looping import until
 
 pytestmark = pytest.mark.integration
@@ -227,6 +232,58 @@ def test_sessions_end_at_sign_out_and_are_counted(installation: Installation) ->
         assert client.get("/similar", params={"q": "harbour"}).status_code == 401
         installation.admin("POST", "/admin/update-metrics")
         assert installation.value("synaptic_active_sessions") == before
+
+
+def test_live_data_begin_with_the_sessions_and_the_cache_that_an_hour_of_use_leaves(installation: Installation) -> None:
+    plan, users = installation.plan, [a_new_user() for _ in range(5)]
+    there = warm(plan, users, known=200, popularity=8)
+    session = next(session for session, user in there.sessions if user == users[-1])
+    with httpx.Client(base_url=installation.url(), headers={"Authorization": f"Bearer {session}"}) as client:
+        hits = installation.total("synaptic_cache_operations_total", cache_type="memory", result="hit")
+        memory_type, memory_id = there.memories[0]
+        assert client.get(f"/memories/{memory_type}/{memory_id}").json()["id"] == memory_id
+        assert installation.total("synaptic_cache_operations_total", cache_type="memory", result="hit") == hits + 1
+    again = warm(plan, users, known=200, popularity=8)
+    assert set(again.sessions) == set(there.sessions)
+    with installation.redis() as redis:
+        for session, _ in there.sessions:
+            redis.unlink(f"session:{session}")
+            redis.zrem(SESSIONS, session)
+
+
+def test_history_takes_its_times_from_what_the_service_needs_on_this_machine(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNAPTIC_ADMIN_TOKEN", ADMIN_TOKEN)
+    monkeypatch.setenv("JWT_SECRET", JWT_SECRET)
+    plan = installation.plan
+    assert measured.latencies(plan) == rhythm.LATENCIES
+    monkeypatch.setattr(measured, "COUNTS", dict.fromkeys(("login", "full_text", "fuzzy"), 5))
+    asyncio.run(measured.measure(plan))
+    before = installation.samples()
+    medians = asyncio.run(measured.measure(plan))
+    after = installation.samples()
+
+    def spent(name: str) -> float:
+        return sum(
+            value - before.get(key, 0.0)
+            for key, value in after.items()
+            if key[0] == f"synaptic_query_duration_seconds_{name}" and ("query_type", "fuzzy") in key[1]
+        )
+
+    assert set(medians) == {"full_text", "fuzzy"}
+    mean = medians["fuzzy"] * math.exp(rhythm.LATENCIES["fuzzy"].sigma ** 2 / 2)
+    # Of seven searches the first two are not counted.
+    assert 0 < mean * 5 < spent("sum")
+    assert spent("count") == 7
+    (plan.run / "latencies.json").write_text(json.dumps(medians))
+    try:
+        used = measured.latencies(plan)
+        assert used["fuzzy"].median_seconds == medians["fuzzy"]
+        assert used["store"] == rhythm.LATENCIES["store"]
+        assert past_of(plan, plan.replicas[0], 0.0, None).latencies == used
+    finally:
+        (plan.run / "latencies.json").unlink()
 
 
 def test_a_guest_may_read_and_not_write(installation: Installation) -> None:

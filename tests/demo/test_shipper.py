@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from elasticsearch import ApiError, Elasticsearch
 from demo.parts.programs import wheel
 from demo.plan import HOST, ROOT, Plan
 from demo.shipper import documents, tails
+from demo.shipper.delivery import prune
 from demo.supervisor_logs import ContainerLog
 
 POD = "synaptic-7f9c4d5b6-2xkqp"
@@ -142,6 +144,24 @@ def _yard(home: Path) -> Iterator[Yard]:
 def yard(tmp_path: Path) -> Iterator[Yard]:
     with _yard(tmp_path) as made:
         yield made
+
+
+def test_indices_of_days_long_past_are_deleted_and_those_of_others_stay(yard: Yard) -> None:
+    yard.start_store()
+    with yard.client() as client:
+        for index in (
+            "synaptic-logs-2026.11.20",
+            "synaptic-logs-2026.11.24",
+            "synaptic-logs-2026.11.27",
+            "other-2020.01.01",
+        ):
+            client.index(index=index, document={"@timestamp": "2026-11-20T00:00:00Z"}, refresh=True)
+        prune(client, "synaptic-logs", date(2026, 11, 27))
+        assert sorted(client.indices.get(index="*")) == [
+            "other-2020.01.01",
+            "synaptic-logs-2026.11.24",
+            "synaptic-logs-2026.11.27",
+        ]
 
 
 def test_document_has_the_contract_fields() -> None:
