@@ -36,8 +36,8 @@ PEAK_RATES: Mapping[str, float] = {
     "recent": 1.5,
     "fuzzy": 0.06,
     "similar": 0.6,
-    "login": 0.12,
-    "logout": 0.114,
+    "login": 0.08,
+    "logout": 0.076,
     "export": 0.01,
 }
 # Of the searches of a type that come in two page sizes, the share that asks for the small one.

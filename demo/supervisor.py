@@ -31,9 +31,10 @@ WELL_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 POLL_SECONDS = 0.1
-LEAST_WORK = 0.5
-"""Processor seconds that a part which is late must have used since it was last looked at, to be waited for longer."""
-MOST_PATIENCE = 10
+LEAST_WORK = 0.02
+"""Processor seconds that a part which is late must have used since it was last looked at, to be waited for longer: one
+that only waits uses none, and on a busy machine one that works gets few."""
+MOST_PATIENCE = 20
 """How many times its ready_seconds a part that is seen to work is waited for."""
 PROGRESS_SECONDS = 10.0
 READ_OUT_SECONDS = 2.0
@@ -232,15 +233,18 @@ class Supervisor:
         """
         ended = asyncio.create_task(process.wait())
         begun = time.monotonic()
-        waiting, worked = part.ready_seconds, 0.0
+        waiting, worked = part.ready_seconds, None
         try:
             while not ended.done():
                 if not part.task and (part.ready is None or await asyncio.to_thread(part.ready)):
                     return
                 await asyncio.wait({ended}, timeout=POLL_SECONDS)
-                if ended.done() or time.monotonic() < begun + waiting:
+                waited = time.monotonic() - begun
+                if worked is None and waited >= part.ready_seconds / 2:
+                    worked = await asyncio.to_thread(self._work, part)
+                if ended.done() or waited < waiting:
                     continue
-                before, worked = worked, await asyncio.to_thread(self._work, part)
+                before, worked = worked or 0.0, await asyncio.to_thread(self._work, part)
                 if worked - before < LEAST_WORK or waiting >= MOST_PATIENCE * part.ready_seconds:
                     raise self._failure(part, f"was not ready after {waiting:g} s")
                 self._announce(f"  {part.name:<22}still at work after {waiting:g} s")

@@ -54,7 +54,7 @@ class Settings:
     consolidation_interval: float = 3600.0
     consolidation_seconds: float = 120.0
     max_memory_usage: int = 2_147_483_648
-    log_share: float = 0.01
+    log_share: float = 0.006
     trace_share: float = 0.2
 
     @classmethod

@@ -340,7 +340,7 @@ def test_two_days_of_lines_are_some_ten_thousand_of_all_levels_in_order() -> Non
     assert {body["level"] for body in bodies} == {"INFO", "WARN", "ERROR"}
     failed = [body for body in bodies if body["fields"]["operation"] == "login_failure"]
     logins = rhythm.rates(np.arange(NOW - 2 * model.DAY, NOW, 60.0))["login"].sum() * 60
-    assert len(failed) == pytest.approx(logins * rhythm.LOGIN_FAILURE_SHARE, rel=0.15)
+    assert len(failed) == pytest.approx(logins * rhythm.LOGIN_FAILURE_SHARE, rel=0.25)
     assert {event.pod for event in lines} == {replica.pod for replica in PLAN.replicas}
     assert all(body["fields"]["duration_ms"] >= 250 for body in bodies if "slow" in body["fields"]["message"])
     assert all(body["fields"]["error"] for body in bodies if body["level"] == "ERROR")

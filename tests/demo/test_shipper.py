@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ from demo.shipper.delivery import prune
 from demo.supervisor_logs import ContainerLog
 
 POD = "synaptic-7f9c4d5b6-2xkqp"
-STAMP = "2026-11-20T10:00:00.123456Z"
+STAMP = f"{datetime.now(UTC):%Y-%m-%d}T10:00:00.123456Z"  # of these days: older indices are deleted
 
 
 def event(text: str, **fields: object) -> str:
