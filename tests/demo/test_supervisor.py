@@ -160,17 +160,17 @@ def test_a_part_that_never_gets_ready_is_named_with_its_last_words(tmp_path: Pat
 
 
 def test_a_part_that_is_late_is_waited_for_while_it_works_and_not_for_ever(tmp_path: Path) -> None:
-    work = "import time\nwhile time.process_time() < float({seconds}): pass\n"
+    work = "import time\nwhile time.process_time() < float('{seconds}'): pass\n"
     late = Part(name="late", command=python(work.format(seconds=1.5)), task=True, ready_seconds=1.0)
     copy = Copy(tmp_path / "late", late)
 
     async def done() -> None:
         await until(lambda: copy.part("late").state == "done")
 
-    assert copy.run_while(done) == 0
+    assert copy.run_while(done) == 0, copy.said
     assert "still at work after 1 s" in copy.said
 
-    endless = Copy(tmp_path / "endless", replace(late, command=python(work.format(seconds="inf")), ready_seconds=0.5))
+    endless = Copy(tmp_path / "endless", replace(late, command=python(work.format(seconds="inf")), ready_seconds=0.1))
     assert endless.run() == 1
     assert "late was not ready after" in endless.lines[-1]
 
