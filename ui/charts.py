@@ -41,12 +41,16 @@ LEGEND_LIMIT = 5
 
 
 def config(name: str = "chart") -> dict[str, Any]:
-    """What ``st.plotly_chart(config=...)`` gets: zoom, reset and image only; ``name`` is the image's file name."""
+    """What ``st.plotly_chart(config=...)`` gets: the image is the one tool; ``name`` is that of its file.
+
+    There is one zoom, the page's window: none of Plotly's own, which would change one chart until its next refresh.
+    """
     return {
         "displaylogo": False,
         "displayModeBar": "hover",
-        "modeBarButtons": [["zoom2d", "resetScale2d", "toImage"]],
+        "modeBarButtons": [["toImage"]],
         "scrollZoom": False,
+        "doubleClick": False,
         "showTips": False,
         "responsive": True,
         "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},

@@ -12,6 +12,7 @@ from analysis.series import Series
 from collectors.cache import Kept
 from collectors.span import Span
 from ui import axes, charts, context, menu, tables
+from ui.components import own
 from ui.panel import About, panel
 
 LoadSeries = Callable[[Span, Span | None], Kept[Series]]
@@ -92,6 +93,11 @@ def why_empty(series: Series) -> str:
     if series.absent:
         return f"Prometheus has no metric {' and no '.join(series.absent)}: nothing that it scrapes reports it."
     return "No samples in this window." if series.empty else ""
+
+
+def touchable() -> None:
+    """Let a finger that begins on a chart scroll the page; to be called once in each run of a page with charts."""
+    own("charts", "<i hidden></i>")(key="charts", height=1)
 
 
 def plot(key: str, figure: go.Figure, window: tuple[datetime, datetime], *, alt: str) -> None:

@@ -15,7 +15,7 @@ from analysis.events import Event, EventKind
 from settings import Settings
 from ui import charts, context, log_chart, tables
 from ui import format as fmt
-from ui.series_panel import plot
+from ui.series_panel import plot, touchable
 from ui.window import parse
 
 SAMPLES = 60
@@ -47,5 +47,6 @@ for name, figure in figures.items():
 with st.container(key="table"):
     times = pd.DataFrame({"at": [start, end]})
     tables.table(times, columns=[tables.Column("at", "At", "time")], key="times", tz=window.tz)
+touchable()
 st.text(f"from {fmt.timestamp(start, window.tz, date=True)} to {fmt.timestamp(end, window.tz, date=True)}")
 st.text("the page has ended")

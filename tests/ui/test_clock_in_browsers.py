@@ -1,17 +1,19 @@
 """Axis, hover, ribbon, table and drag of every kind of chart go by the viewer's clock, in any browser zone."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Browser, CDPSession, Page, TimeoutError, expect
 
 from tests.ui.test_hostile_text import ROOT, free_port, wait_until_up
 from ui.axes import Clock
@@ -79,9 +81,9 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def opened(
-    browser: Browser, origin: str, browser_zone: str, zone: str, window: tuple[datetime, datetime]
+    browser: Browser, origin: str, browser_zone: str, zone: str, window: tuple[datetime, datetime], **options: Any
 ) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1440, "height": 1000}, timezone_id=browser_zone)
+    page = browser.new_page(**{"viewport": {"width": 1440, "height": 1000}, "timezone_id": browser_zone} | options)
     page.set_default_timeout(30_000)
     start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in window)
     page.goto(f"{origin}/?{urlencode({'from': start, 'to': end, 'tz': zone})}")
@@ -166,3 +168,40 @@ def drag(page: Page, name: str, first: float, last: float) -> None:
     page.mouse.move(*place(page, name, (first + last) / 2), steps=4)
     page.mouse.move(*place(page, name, last), steps=4)
     page.mouse.up()
+
+
+def test_a_finger_that_begins_on_a_chart_scrolls_the_page_and_changes_no_window(browser: Browser, origin: str) -> None:
+    phone = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+    with opened(browser, origin, "America/New_York", "Europe/Berlin", WINTER, **phone) as page:
+        address = page.url
+        session = page.context.new_cdp_session(page)
+        scrolled = "() => document.querySelector('[data-testid=\"stMain\"]').scrollTop"
+        # The second one is slanted, and a third one goes back up.
+        for name, across, up in (("line", 0, 300), ("stacked", 120, 300), ("heatmap", -60, -200)):
+            x, y = place(page, name, 0.4)
+            before = page.evaluate(scrolled)
+            swipe(session, (x, y), (x + across, y - up))
+            page.wait_for_function(f"before => Math.abs(({scrolled})() - before) > 100", arg=before)
+            assert (page.evaluate(scrolled) > before) == (up > 0)
+        # A tap shows what is there.
+        x, y = place(page, "line", 0.5)
+        page.touchscreen.tap(x, y)
+        page.wait_for_function(f"name => ({HOVERED})(name).includes('p95')", arg="line")
+        # A sweep from side to side neither zooms nor selects.
+        swipe(session, (x - 60, y), (x + 60, y))
+        outlines = page.locator(".js-plotly-plot .select-outline").all()
+        assert all(re.fullmatch(r"M[0-9.,]+Z", outline.get_attribute("d") or "") for outline in outlines)
+        assert page.url == address
+
+
+def swipe(session: CDPSession, first: tuple[float, float], last: tuple[float, float]) -> None:
+    """A finger down, moved in ten steps, and up."""
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    send("touchStart", first)
+    for step in range(1, 11):
+        send("touchMove", tuple(one + (other - one) * step / 10 for one, other in zip(first, last, strict=True)))
+    send("touchEnd")
