@@ -116,11 +116,17 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+BROWSER_ZONE = "browser"
+"""Instead of a time zone: that of each viewer's browser."""
+
+
 def _time_zone(value: str) -> str:
+    if value == BROWSER_ZONE:
+        return value
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError('should be a time zone such as "UTC" or "Europe/Berlin"') from None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('should be "browser" or a time zone such as "UTC" or "Europe/Berlin"') from None
     return value
 
 
@@ -512,7 +518,10 @@ class View(_Model):
         pattern=r"^(15m|1h|3h|6h|12h|24h|2d|7d|30d)$",
         description="The window of a page without one in its address: 15m, 1h, 3h, 6h, 12h, 24h, 2d, 7d or 30d.",
     )
-    time_zone: TimeZone = Field(default="UTC", description="Zone of all times until a viewer chooses another.")
+    time_zone: TimeZone = Field(
+        default=BROWSER_ZONE,
+        description="Zone of all times until a viewer chooses another; `browser` is that of each viewer's browser.",
+    )
     refresh: Seconds = Field(
         default=15.0, ge=5, le=3600, description="How often the panels of a live window ask again."
     )

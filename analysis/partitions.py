@@ -125,8 +125,8 @@ def diagnose(found: Sequence[Coverage], now: datetime) -> list[Diagnosis]:
         elif one.until is not None and one.until - now < one.typical * LEAD:
             left = length((one.until - now).total_seconds())
             text = (
-                f"The next partition of {one.parent} is missing: in {left}, from {one.until:%Y-%m-%d %H:%M} UTC on, "
-                f"new rows {rest}."
+                f"The next partition of {one.parent} is missing: in {left}, from {one.until:%Y-%m-%d %H:%M:%S} UTC "
+                f"on, new rows {rest}."
             )
             told.append(Diagnosis("partition-missing", "risk", one.parent, text, one.statement))
         if one.default and one.default_rows > 0:

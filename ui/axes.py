@@ -125,11 +125,8 @@ class Clock:
         return fmt.timestamp(moment, self.tz, date=True)
 
     def time_of_day(self, moment: datetime) -> str:
-        """What the viewer's clock shows at a moment, without its zone; with the day where the window has several."""
-        local = moment.astimezone(self.tz)
-        if self.start.astimezone(self.tz).date() == datetime.now(self.tz).date():
-            return f"{local:%H:%M:%S}"
-        return f"{local:%-d %b %H:%M:%S}"
+        """What the viewer's clock shows at a moment, with the zone's name only where there are two of them."""
+        return fmt.timestamp(moment, self.tz) if self.changes else fmt.clock(moment, self.tz)
 
     @property
     def range(self) -> list[str]:

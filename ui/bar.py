@@ -12,7 +12,7 @@ import streamlit as st
 from records import windows as saved
 from records.database import Database
 from records.errors import RecordsError
-from ui import context, format
+from ui import context, format, zones
 from ui.clean import clean, inert
 from ui.context import Context
 from ui.window import COMPARE_TITLES, PRESET_TITLES, PRESETS, Window, interval, stretch
@@ -225,14 +225,25 @@ def _stretches(visit: Context) -> dict[str, str]:
 
 
 def _zone(visit: Context) -> None:
-    zones = list(dict.fromkeys([visit.window.zone, *COMMON_ZONES, *sorted(available_timezones())]))
+    offered = zones.offered(visit.settings.view)
+    others = {name: whose for name, whose in offered.items() if name != visit.window.zone}
+    names = list(dict.fromkeys([visit.window.zone, *offered, *COMMON_ZONES, *sorted(available_timezones())]))
     key = f"bar-zone-{visit.window.zone}"
 
     def chosen() -> None:
         window = visit.window
+        zones.choose(st.session_state[key])
         context.show(Window(window.preset, window.start, window.end, window.compare, st.session_state[key]))
 
-    st.selectbox("Time zone", zones, key=key, on_change=chosen, label_visibility="collapsed", width=150)
+    st.selectbox(
+        "Time zone",
+        names,
+        key=key,
+        format_func=lambda name: f"{name} ({whose})" if (whose := others.get(name)) else name,
+        on_change=chosen,
+        label_visibility="collapsed",
+        width=150,
+    )
 
 
 def _clock(visit: Context, now: datetime) -> None:

@@ -40,6 +40,7 @@ class Context:
         theme: Light or dark.
         viewer: Who is looking.
         records: The console's own memory; ``None`` where it cannot be reached.
+        usual_zone: The zone of an address that names none; empty where addresses have to name it.
         entry: Counts the pages that were entered in this session, so that a panel knows its first drawing.
     """
 
@@ -50,6 +51,7 @@ class Context:
     theme: Theme
     viewer: Viewer
     records: Database | None = None
+    usual_zone: str = ""
     entry: int = 0
 
     @property
@@ -73,7 +75,7 @@ class Context:
     def params(self, window: Window | None = None) -> dict[str, str]:
         """The address of this picture, or of the same one with another window: for links to other pages."""
         named = {"env": self.environment} if self.environment else {}
-        return {**named, **(window or self.window).params(self.settings.view.time_zone)}
+        return {**named, **(window or self.window).params(self.usual_zone)}
 
 
 def current() -> Context:

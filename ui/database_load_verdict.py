@@ -69,7 +69,7 @@ def verdict(found: Judged, span: Span) -> None:
 def _worst(worst: Blocking) -> None:
     """The moment at which most sessions waited, with what was in front of them."""
     risk = STATUS["risk"]
-    when = format.timestamp(worst.taken_at, context.current().tz, date=_other_day(worst.taken_at))
+    when = format.timestamp(worst.taken_at, context.current().tz)
     many = f"{worst.waiting} session{'s' if worst.waiting != 1 else ''} waited for locks at {when}"
     front = clean(" ".join(worst.root.split()), 160)
     st.markdown(f":{risk.markdown}[{risk.icon}] {inert(many)}; in front of most of them: {inert(front)}")
@@ -97,18 +97,14 @@ def sentence(found: Judged) -> tuple[Status, str]:
         much += f", {format.count(_rounded(heavy.locked))} of them waiting for locks"
     event = before(heavy.start, load.events)
     cause = f", after {event.title}" if event is not None else ""
-    start = format.timestamp(heavy.start, tz, date=_other_day(heavy.start))
+    start = format.timestamp(heavy.start, tz)
     if heavy.end is None:
         status = "broken" if heavy.times >= BROKEN else "risk"
         return status, f"{what} is {much}, since {start}{by_hour}{cause}{_made_of(found)}."
     after = total.loc[heavy.end :].dropna()
     now = f"{what} is {_sessions(float(after.mean()))} again" if len(after) else f"{what} is lower again"
-    end = format.timestamp(heavy.end, tz, date=_other_day(heavy.end))
+    end = format.timestamp(heavy.end, tz)
     return status, f"{now} since {end}, after {much}, from {start} on{by_hour}{cause}{_made_of(found)}."
-
-
-def _other_day(moment: datetime) -> bool:
-    return abs((datetime.now(UTC) - moment).total_seconds()) > 86400 / 2
 
 
 def _made_of(found: Judged) -> str:
@@ -180,11 +176,7 @@ def _figures(found: Judged, span: Span) -> None:
     tz = context.current().tz
     newest = float(known.iloc[-1]) if len(known) else None
     highest = float(known.max()) if len(known) else None
-    when = (
-        format.timestamp(pd.Timestamp(str(known.idxmax())).to_pydatetime(), tz, date=span.seconds > 86400)
-        if len(known)
-        else None
-    )
+    when = format.timestamp(pd.Timestamp(str(known.idxmax())).to_pydatetime(), tz) if len(known) else None
     count = load.processors.count
     shown: list[tuple[str, str, str | None, str, pd.Series | None]] = [
         (

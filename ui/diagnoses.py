@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from analysis.diagnosis import Diagnosis, worst_first
+from ui import context
 from ui.clean import clean, inert
+from ui.format import localised
 from ui.parts import all_well
 from ui.theme import STATUS
 
@@ -36,7 +38,7 @@ def diagnoses(found: Sequence[Diagnosis], advice: Mapping[str, Advice], *, well:
     ordered = worst_first(found)
     for one in ordered[:MOST]:
         word, told = STATUS[one.status], advice.get(one.key)
-        with st.expander(f":{word.markdown}[{word.icon}] {inert(one.text, 400)}"):
+        with st.expander(f":{word.markdown}[{word.icon}] {inert(localised(one.text, context.current().tz), 400)}"):
             if told is not None:
                 st.markdown(inert(told.why, 600))
             if one.mend:

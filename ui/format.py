@@ -8,6 +8,7 @@ written behind the number as it is.
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -369,24 +370,68 @@ def zone_name(moment: datetime, zone: tzinfo) -> str:
     return f"UTC{name}" if name[:1] in "+-" and name else name or "UTC"
 
 
-def timestamp(moment: datetime | None, zone: tzinfo = UTC, *, date: bool = False) -> str:
-    """A moment as clock time with its zone, with the date before it if asked for.
+def timestamp(moment: datetime | None, zone: tzinfo = UTC, *, date: bool = False, now: datetime | None = None) -> str:
+    """A moment as clock time with its zone; with the date before it where it is not of today, or if asked for.
+
+    Args:
+        moment: With a time zone.
+        zone: The viewer's.
+        date: Whether today's date is written too.
+        now: What decides what today is; the clock by default.
 
     Raises:
         ValueError: The moment has no time zone, so that nobody could say when it was.
 
-    >>> timestamp(datetime(2026, 11, 23, 14, 5, 12, tzinfo=UTC))
+    >>> noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    >>> timestamp(datetime(2026, 11, 23, 14, 5, 12, tzinfo=UTC), now=noon)
     '14:05:12 UTC'
-    >>> timestamp(datetime(2026, 11, 23, 14, 5, 12, tzinfo=UTC), date=True)
-    '2026-11-23 14:05:12 UTC'
+    >>> timestamp(datetime(2026, 11, 22, 14, 5, 12, tzinfo=UTC), now=noon)
+    '2026-11-22 14:05:12 UTC'
     """
     if moment is None:
         return UNKNOWN
+    return f"{clock(moment, zone, date=date, now=now)} {zone_name(moment, zone)}"
+
+
+def clock(
+    moment: datetime, zone: tzinfo, *, date: bool = False, milliseconds: bool = False, now: datetime | None = None
+) -> str:
+    """What the viewer's clock showed at a moment, without its zone; the rest as for :func:`timestamp`.
+
+    Raises:
+        ValueError: The moment has no time zone.
+
+    >>> clock(datetime(2026, 11, 23, 14, 5, 12, 345678, tzinfo=UTC), UTC, date=True, milliseconds=True)
+    '2026-11-23 14:05:12.345'
+    """
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone cannot be shown")
     local = moment.astimezone(zone)
-    clock = f"{local:%Y-%m-%d %H:%M:%S}" if date else f"{local:%H:%M:%S}"
-    return f"{clock} {zone_name(moment, zone)}"
+    text = f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}" if milliseconds else f"{local:%H:%M:%S}"
+    dated = date or local.date() != (now or datetime.now(UTC)).astimezone(zone).date()
+    return f"{local:%Y-%m-%d} {text}" if dated else text
+
+
+# As views, which know of no viewer, write a moment in a sentence.
+_IN_UTC = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\b")
+
+
+def localised(text: str, zone: tzinfo, now: datetime | None = None) -> str:
+    """A sentence with its moments, written as ``2026-11-23 14:05:12 UTC``, on the viewer's clock.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    >>> localised("Reset before 2026-11-23 14:05:12 UTC.", ZoneInfo("Asia/Kolkata"), now=noon)
+    'Reset before 19:35:12 IST.'
+    """
+
+    def by_the_viewers_clock(found: re.Match[str]) -> str:
+        try:
+            return timestamp(datetime.fromisoformat(found[1]).replace(tzinfo=UTC), zone, now=now)
+        except (ValueError, OverflowError):
+            return found[0]
+
+    return _IN_UTC.sub(by_the_viewers_clock, text)
 
 
 _PARTS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))

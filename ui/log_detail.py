@@ -194,10 +194,7 @@ def _fields(found: Opened) -> None:
 def _written(one: Line) -> str:
     """A line of the flow."""
     tz = context.current().tz
-    clock = format.UNKNOWN
-    if one.time is not None:
-        local = one.time.astimezone(tz)
-        clock = f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+    clock = format.UNKNOWN if one.time is None else format.clock(one.time, tz, milliseconds=True)
     component = str(one.fields.get("component", ""))
     error = one.fields.get("error")
     text = f"{one.message} → {error}" if error and str(error) not in one.message else one.message

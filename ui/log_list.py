@@ -24,6 +24,7 @@ from collectors.errors import BadAnswer, SourceError
 from collectors.log_levels import level_of
 from collectors.span import Span
 from ui import context, format, log_search, log_state
+from ui.axes import Clock
 from ui.clean import clean
 from ui.components import own
 from ui.log_state import LogState, Reading
@@ -317,16 +318,16 @@ def _table(page: LogPage, state: LogState, shown: _Held) -> None:
         if cells and int(cells[0][0]) < len(rows) and (line_id := rows[int(cells[0][0])]) is not None:
             log_state.open_line(line_id)
 
-    days = shown.span.seconds > 86400
+    clocks = Clock((shown.span.start, shown.span.end), visit.tz)
     # By number: a field may be called like one of the columns that are always there.
     names = ["time", "level", *(f"field {number}" for number in range(len(state.columns))), "text"]
-    frame = pd.DataFrame([_cells(row, state, days) for row in page.rows], columns=names)
+    frame = pd.DataFrame([_cells(row, state, clocks) for row in page.rows], columns=names)
     looks = [_look(row, visit.theme, row_id == state.line) for row, row_id in zip(page.rows, drawn, strict=True)]
-    zone = format.zone_name(shown.span.end, visit.tz)
+    widest = max(map(len, frame["time"]), default=0)
     st.dataframe(
         frame.style.apply(lambda column: looks, axis=0),
         column_config={
-            "time": st.column_config.TextColumn(f"Time ({zone})", width=168 if days else 104),
+            "time": st.column_config.TextColumn(f"Time ({clocks.zone})", width=max(104, 8 * widest)),
             "level": st.column_config.TextColumn("Level", width=82),
             **{
                 f"field {number}": st.column_config.TextColumn(clean(name, 60), width=_width(frame[f"field {number}"]))
@@ -349,8 +350,8 @@ def _width(cells: pd.Series) -> int:
     return int(min(max(cells.str.len().max() * 7 + 20, 80), 210))
 
 
-def _cells(row: Row | Event, state: LogState, days: bool) -> list[str]:
-    moment = _clock(row.time, days)
+def _cells(row: Row | Event, state: LogState, clocks: Clock) -> list[str]:
+    moment = _time(row.time, clocks)
     if isinstance(row, Event):
         detail = f": {row.detail}" if row.detail else ""
         return [moment, f"◆ {row.kind.value}", *("" for _ in state.columns), _text(f"{row.title}{detail}", 400)]
@@ -359,12 +360,12 @@ def _cells(row: Row | Event, state: LogState, days: bool) -> list[str]:
     return [moment, _text(level, 20), *(_text(cell, 120) for cell in row.cells), _text(row.message, 420)]
 
 
-def _clock(moment: datetime | None, days: bool) -> str:
+def _time(moment: datetime | None, clocks: Clock) -> str:
     if moment is None:
         return format.UNKNOWN
-    local = moment.astimezone(context.current().tz)
-    clock = f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
-    return f"{local:%Y-%m-%d} {clock}" if days else clock
+    text = format.clock(moment, clocks.tz, milliseconds=True)
+    # Where clocks change within the window the heading alone does not say which of two hours it is.
+    return f"{text} {format.zone_name(moment, clocks.tz)}" if clocks.changes else text
 
 
 def _text(text: str, limit: int) -> str:

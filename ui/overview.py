@@ -178,9 +178,7 @@ def events(found: Happened, span: Span) -> None:
     latest = found.events[::-1][:MOST_EVENTS]
     with st.container(height=EVENTS_HEIGHT, border=False, gap="xsmall"):
         for event in latest:
-            moment = format.timestamp(event.time, tz)
-            day = f"{event.time.astimezone(tz):%-d %b} " if span.seconds > 86400 else ""
-            st.markdown(_event(event, f"{day}{moment}"))
+            st.markdown(_event(event, format.timestamp(event.time, tz)))
         if len(found.events) > len(latest):
             st.caption(f"and {len(found.events) - len(latest)} earlier")
 

@@ -193,7 +193,7 @@ def _draw(
             _failed(result, height, key)
     elif result.state == "empty":
         with st.container(height=height, border=False, vertical_alignment="center", horizontal_alignment="center"):
-            st.caption(f"{inert(result.reason, 400)}", width="content")
+            st.caption(inert(format.localised(result.reason, context.current().tz), 400), width="content")
             if result.hint:
                 st.caption(inert(result.hint, 400), width="content")
     elif result.value is not None:
@@ -286,7 +286,7 @@ def _head(result: Outcome[T], about: Callable[[T, Span], About], span: Span, vis
         if told.help:
             st.markdown(inert(told.help, 1000))
         for remark in told.remarks:
-            st.markdown(f":material/info: {inert(remark, 500)}")
+            st.markdown(f":material/info: {inert(format.localised(remark, visit.tz), 500)}")
         for query in told.queries:
             st.code(clean(query, 4000), language=None, wrap_lines=True)
         for label, address in told.links.items():

@@ -124,7 +124,7 @@ def detail(found: Found, span: Span, deeds: Deeds) -> None:
             st.caption("Examples")
         tz = context.current().tz
         for line in found.examples:
-            moment = format.timestamp(line.time, tz, date=span.seconds > 86400)
+            moment = format.timestamp(line.time, tz)
             st.code(clean(f"{moment}  {line.message}", 2000, lines=True), language=None, wrap_lines=True)
 
 

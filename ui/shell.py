@@ -17,7 +17,7 @@ from records.errors import RecordsError
 from settings import Settings
 from settings import current as current_settings
 from telemetry import logs
-from ui import bar, context, menu
+from ui import bar, context, menu, series_panel, zones
 from ui.clean import inert
 from ui.theme import STATUS, Theme, css
 from ui.window import parse
@@ -82,7 +82,7 @@ def main() -> None:
         page.run()
         return
     settings = current_settings()
-    window, remarks = parse(st.query_params.to_dict(), settings.view)
+    window, remarks = parse(st.query_params.to_dict(), settings.view, zones.usual(settings.view))
     visit = context.Context(
         settings=settings,
         environment=_environment(settings, remarks),
@@ -91,6 +91,7 @@ def main() -> None:
         theme=_theme(),
         viewer=access.identify(settings),
         records=_database(settings),
+        usual_zone=zones.left_out(settings.view),
     )
     context.enter(visit)
     st.html(f"<style>{css(visit.theme)}</style>")
@@ -100,6 +101,8 @@ def main() -> None:
             menu.link(name)
         st.caption(f"{inert(visit.viewer.name)} · {', '.join(sorted(visit.viewer.roles))}")
     bar.bar(visit, visit.records)
+    zones.remember()
+    series_panel.touchable()
     for remark in remarks:
         st.warning(inert(remark, 300), icon=STATUS["risk"].icon)
     if not access.may(visit.viewer, access.Right.LOOK):

@@ -245,6 +245,7 @@ def layout(theme: Theme) -> dict[str, Any]:
 
 
 CSS = """
+.st-key-zone, .st-key-charts { display: none; }
 [data-testid="stMetricValue"], [data-testid="stMetricDelta"], [data-testid="stTable"] td, time, .js-plotly-plot text {
   font-variant-numeric: tabular-nums;
 }

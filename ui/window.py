@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from collectors.span import Span
 from settings import Limits, View
+from ui import format
 
 PRESETS: dict[str, int] = {
     "15m": 900,
@@ -101,11 +102,11 @@ class Window:
         back = {"previous": span.seconds, "day": 86400.0, "week": 7 * 86400.0}[self.compare]
         return span.shifted(back)
 
-    def params(self, usual_zone: str = "UTC") -> dict[str, str]:
+    def params(self, usual_zone: str = "") -> dict[str, str]:
         """Its part of the address; what is as usual is left out, but for the window itself.
 
         Args:
-            usual_zone: The zone of an address that names none.
+            usual_zone: The zone of an address that names none; empty where the address has to name it.
         """
         if self.start is not None and self.end is not None:
             found = {"from": _stamp(self.start), "to": _stamp(self.end)}
@@ -151,24 +152,27 @@ class Window:
         if self.preset is not None:
             return PRESET_TITLES[self.preset]
         start, end = (moment.astimezone(self.tz) for moment in self.ends(now))
+        before, after = (format.zone_name(moment, self.tz) for moment in (start, end))
         clock = "%H:%M:%S" if start.second or end.second or end - start < timedelta(minutes=10) else "%H:%M"
         day = "%-d %b" if start.year == now.year else "%-d %b %Y"
         until = clock if start.date() == end.date() else f"{day} {clock}"
-        return f"{start.strftime(f'{day} {clock}')} – {end.strftime(until)} {end.tzname() or self.zone}"
+        between = "" if before == after else f" {before}"  # clocks change within the window
+        return f"{start.strftime(f'{day} {clock}')}{between} – {end.strftime(until)} {after}"
 
 
-def parse(params: Mapping[str, str], view: View) -> tuple[Window, list[str]]:
+def parse(params: Mapping[str, str], view: View, zone: str = "UTC") -> tuple[Window, list[str]]:
     """The window of an address.
 
     Args:
         params: The address' parameters; those that are not of the window are ignored.
         view: What holds where the address says nothing.
+        zone: The zone of an address that names none.
 
     Returns:
         The window, and a sentence for each parameter that could not be used and what is shown instead.
     """
     remarks: list[str] = []
-    window = Window(view.window, zone=view.time_zone)
+    window = Window(view.window, zone=zone)
     if "w" in params:
         if params["w"] in PRESETS:
             window = replace(window, preset=params["w"])

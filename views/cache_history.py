@@ -122,7 +122,8 @@ def _history(sources: Sources, memory: Memory, span: Span) -> History:
         remarks.append("The worker of this console is switched off ([worker] enabled), so no samples are taken.")
     found = cache_samples.between(samples, COUNTERS)
     remarks += [
-        f"Its counters were reset before {one.after.moment:%H:%M:%S} UTC; what was counted just before is not known."
+        f"Its counters were reset before {one.after.moment:%Y-%m-%d %H:%M:%S} UTC; what was counted just before is not "
+        "known."
         for one in found
         if one.broken == "reset" and one.after.moment >= span.start
     ]

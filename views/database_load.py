@@ -233,10 +233,10 @@ def _why_nothing(sources: Sources, found: Load, span: Span, *, enabled: bool) ->
         begins = "The worker writes its first samples a minute after it began."
         return f"The sessions of this database have not been sampled yet. {cause or begins}"
     if span.end <= found.oldest:
-        return f"No samples in this window: the oldest that are kept are of {found.oldest:%Y-%m-%d %H:%M} UTC."
+        return f"No samples in this window: the oldest that are kept are of {found.oldest:%Y-%m-%d %H:%M:%S} UTC."
     return (
         "No samples in this window: no console sampled the sessions then, or the server did not answer. The newest "
-        f"ones are of {found.newest:%Y-%m-%d %H:%M} UTC."
+        f"ones are of {found.newest:%Y-%m-%d %H:%M:%S} UTC."
     )
 
 

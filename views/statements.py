@@ -349,7 +349,7 @@ def _remarks(samples: Sequence[SampleRow], info: Info | None, own: str, others: 
     told = []
     resets = [one for one in samples if one.reset]
     if resets:
-        moments = ", ".join(f"{one.taken_at:%H:%M} UTC" for one in resets[:5])
+        moments = ", ".join(f"{one.taken_at:%Y-%m-%d %H:%M:%S} UTC" for one in resets[:5])
         told.append(
             f"The counters were reset {len(resets)} time{'s' if len(resets) > 1 else ''} (noticed at {moments}): what "
             "was counted between the sample before and the reset is not known."
@@ -369,8 +369,8 @@ def _remarks(samples: Sequence[SampleRow], info: Info | None, own: str, others: 
     if long:
         longest = max(long, key=lambda one: one.seconds)
         told.append(
-            f"Nobody looked for {longest.seconds / 60:,.0f} min up to {longest.taken_at:%H:%M} UTC: what was gained in "
-            "that time is drawn as its mean."
+            f"Nobody looked for {longest.seconds / 60:,.0f} min up to {longest.taken_at:%Y-%m-%d %H:%M:%S} UTC: what "
+            "was gained in that time is drawn as its mean."
         )
     if others >= 0.005:
         told.append(

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.journey.conftest import HOSTILE
-from tests.support_pages.browsing import DRAWN
+from tests.support import chromium
+from tests.support_pages.browsing import DRAWN, SETTLED
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -175,3 +176,32 @@ def test_hostile_text_from_every_source_is_shown_and_inert(visit, world):
     assert main.locator("script, img[src*='evil'], a[href^='javascript']").count() == 0
     assert visit.dialogs == []
     assert [url for url in visit.asked if "evil" in url] == []
+
+
+def zone_of(page):
+    """The zone that the bar of a page shows."""
+    page.wait_for_function(SETTLED)
+    return page.locator(".st-key-bar").get_by_role("combobox").nth(2).input_value()
+
+
+def test_times_begin_in_the_browsers_zone_then_in_the_one_chosen_last_and_a_link_keeps_its_own(visit):
+    page = visit.open("/sources?w=1h")
+    assert zone_of(page) == chromium.ZONE
+    page.locator("th", has_text="UTC+0545").first.wait_for(state="attached")
+    choose(visit, 2, "Asia/Tokyo")
+    visit.wait_for_params(tz="Asia/Tokyo")
+    page.wait_for_function("() => document.cookie.includes('Asia/Tokyo')")
+
+    # Later visits of this browser: without a zone, with the zone of somebody's link, and without one again.
+    for address, zone in (("", "Asia/Tokyo"), ("&tz=Europe/Berlin", "Europe/Berlin"), ("", "Asia/Tokyo")):
+        later = page.context.new_page()
+        later.goto(f"{visit.home}/sources?w=1h{address}")
+        assert zone_of(later) == zone
+        later.close()
+
+    # The browser's own is named among the choices; chosen again, it is in the address and remembered too.
+    choose(visit, 2, f"{chromium.ZONE} (browser)")
+    visit.wait_for_params(tz=chromium.ZONE)
+    page.reload()
+    visit.settled()
+    assert zone_of(page) == chromium.ZONE

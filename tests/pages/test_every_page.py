@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.pages.conftest import ALL_DOWN, SOURCES, without
+from tests.support import chromium
 from tests.web.serving import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
@@ -18,7 +19,7 @@ HEALTHY = "env=healthy&w=1h"
 
 def assert_framed(told):
     """The frame that only the shell draws: the bar with its choices, the menu with all pages, who is looking."""
-    assert "UTC" in told.choices or "Asia/Tokyo" in told.choices
+    assert {chromium.ZONE, "Asia/Tokyo"} & set(told.choices)
     assert "no comparison" in told.choices
     assert sorted(urlsplit(link).path for link in told.links) == [f"/{name}" for name in PAGES]
     assert "local · viewer" in told.sidebar

@@ -150,7 +150,7 @@ def test_the_ribbon_shows_only_the_window_and_tells_kinds_apart() -> None:
     ]
     figure = spec(charts.timeseries(frame(a=[1.0, 2.0]), unit="s", window=WINDOW, events=events))
     deploy, alert = (trace for trace in figure["data"] if trace.get("yaxis") == "y2")
-    assert deploy["customdata"] == ["23 Nov 13:10:00 <b>deploy 1.8.2</b>: by ci"]
+    assert deploy["customdata"] == ["2026-11-23 13:10:00 <b>deploy 1.8.2</b>: by ci"]
     assert deploy["marker"]["symbol"] != alert["marker"]["symbol"]
     assert alert["marker"]["color"] == [STATUS["broken"].light]
     assert figure["layout"]["xaxis"]["anchor"] == "y2"

@@ -109,8 +109,30 @@ def test_hovered_counts_are_exact() -> None:
 
 def test_a_time_says_its_zone() -> None:
     moment = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    assert fmt.timestamp(moment, ZoneInfo("Europe/Berlin")) == "14:00:00 CEST"
+    berlin = ZoneInfo("Europe/Berlin")
+    assert fmt.timestamp(moment, berlin, now=moment) == "14:00:00 CEST"
     assert fmt.timestamp(moment, ZoneInfo("Asia/Dubai"), date=True) == "2026-07-01 16:00:00 UTC+04"
+
+
+def test_a_time_that_is_not_of_today_says_its_date_by_the_viewers_calendar() -> None:
+    now = datetime(2026, 11, 27, 3, tzinfo=UTC)
+    new_york, kathmandu = ZoneInfo("America/New_York"), ZoneInfo("Asia/Kathmandu")
+    # 27 November has begun in Kathmandu and not in New York.
+    assert fmt.timestamp(datetime(2026, 11, 26, 20, tzinfo=UTC), kathmandu, now=now) == "01:45:00 UTC+0545"
+    assert fmt.timestamp(datetime(2026, 11, 26, 14, tzinfo=UTC), kathmandu, now=now) == "2026-11-26 19:45:00 UTC+0545"
+    assert fmt.timestamp(datetime(2026, 11, 26, 14, tzinfo=UTC), new_york, now=now) == "09:00:00 EST"
+    assert fmt.timestamp(datetime(2026, 11, 23, 14, 30, tzinfo=UTC), now=now) == "2026-11-23 14:30:00 UTC"
+    assert fmt.timestamp(datetime(2026, 11, 28, 14, 30, tzinfo=UTC), now=now) == "2026-11-28 14:30:00 UTC"
+
+
+def test_moments_in_sentences_of_views_are_on_the_viewers_clock_and_other_texts_stay() -> None:
+    now = datetime(2026, 11, 27, 3, tzinfo=UTC)
+    kathmandu = ZoneInfo("Asia/Kathmandu")
+    said = "Newest of 2026-11-27 02:00:01 UTC, oldest of 2026-11-20 23:59:59 UTC; 2026-99-27 02:00:01 UTC; 12:00 UTC."
+    assert fmt.localised(said, kathmandu, now) == (
+        "Newest of 07:45:01 UTC+0545, oldest of 2026-11-21 05:44:59 UTC+0545; 2026-99-27 02:00:01 UTC; 12:00 UTC."
+    )
+    assert fmt.localised("0001-01-01 00:00:00 UTC", ZoneInfo("America/New_York")) == "0001-01-01 00:00:00 UTC"
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:

@@ -34,13 +34,14 @@ def held(start: datetime, end: datetime, zone: str = "UTC") -> Window:
 
 @given(presets | still, st.sampled_from(ZONES))
 def test_a_window_survives_the_way_through_an_address(window, usual_zone):
-    view = View(time_zone=usual_zone)
-    assert parse(window.params(usual_zone), view) == (window, [])
+    assert parse(window.params(usual_zone), VIEW, usual_zone) == (window, [])
+    # Somebody else, whose usual zone is another one, sees the same where the address has to name it.
+    assert parse(window.params(), VIEW, "Asia/Tokyo") == (window, [])
 
 
 def test_an_address_without_a_window_shows_the_usual_one():
-    view = View(window="6h", time_zone="Europe/Berlin")
-    assert parse({"env": "production"}, view) == (Window("6h", zone="Europe/Berlin"), [])
+    view = View(window="6h")
+    assert parse({"env": "production"}, view, "Europe/Berlin") == (Window("6h", zone="Europe/Berlin"), [])
 
 
 @given(
