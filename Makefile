@@ -10,7 +10,7 @@ BIN := .venv/bin
 DEMO_PACKAGES := prometheus prometheus-alertmanager prometheus-node-exporter prometheus-postgres-exporter \
     prometheus-redis-exporter prometheus-nginx-exporter prometheus-blackbox-exporter nginx-light
 BROWSER_PACKAGES := chromium fonts-dejavu-core
-TEST_PACKAGES := $(DEMO_PACKAGES) $(BROWSER_PACKAGES) redis-server postgresql-15 docker-compose
+TEST_PACKAGES := $(DEMO_PACKAGES) $(BROWSER_PACKAGES) redis-server postgresql-15 pgbouncer docker-compose
 
 # Rooms whose branches must be covered, and how far.
 COVERED := --cov=collectors --cov=ui.window --cov=settings --cov-branch --cov-report=term-missing:skip-covered

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks.measured import Benchmark
 
-NAMES = ("frames", "page", "viewers", "window30d", "paint", "logsearch", "patterns", "ash", "statements")
+NAMES = ("frames", "page", "viewers", "window30d", "paint", "logsearch", "patterns", "ash", "statements", "catalogue")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from psycopg.pq import PGconn, Ping
 
 from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
+from collectors.postgres_probe import probe
 from telemetry.masks import foreign
 
 DRIVER_ERRORS = (psycopg.Error, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)
@@ -22,9 +21,6 @@ RecursionError, UnicodeError, OverflowError."""
 
 LONGEST_REASON = 300
 """Characters of the server's own words that are told."""
-
-PING_SECONDS = 2
-"""Longest time for asking whether a server is there that refused a connection."""
 
 # SQLSTATE or its first two characters → error, what happened, what to do, whether it concerns the whole source.
 # "{words}" are the server's own.
@@ -129,23 +125,15 @@ def not_connected(error: Exception, there: Mapping[str, Any], source: str, addre
             "Let the server use scram-sha-256, or allow the way in the settings."
         )
         return Denied(source, address, f"was not given the password: {words}", hint=hint)
-    ping = _pinged(there)
-    if ping == Ping.REJECT:
-        return _of_state("57P03", words, source, address)
-    if ping != Ping.OK:
+    found = probe(there)
+    if not found.answered:
         return Unreachable(source, address, f"cannot be reached: {words}", hint="Look whether it runs.")
-    state = _state_of(words)
-    if state is not None:
+    state = found.state or _state_of(words)
+    if state:
         return _of_state(state, words, source, address)
     if error.pgconn is not None and error.pgconn.needs_password:
         return _of_state("28", words, source, address)
     return Denied(source, address, f"refused the connection: {words}", hint=_REFUSED)
-
-
-def _pinged(there: Mapping[str, Any]) -> Ping:
-    """Whether a server answers at all there, and takes connections; libpq judges by its codes, not by its words."""
-    given = {name: value for name, value in there.items() if value is not None}
-    return Ping(PGconn.ping(make_conninfo("", connect_timeout=PING_SECONDS, **given).encode()))
 
 
 def _of_state(state: str, words: str, source: str, address: str) -> SourceError:

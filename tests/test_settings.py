@@ -104,6 +104,18 @@ MISTAKES = [
     ("[server]\nsessions = 0", "server.sessions", "0", "greater than or equal to 10"),
     ("[environments.a.postgres]\nuser = 'u'\nhost = 'a b'", "environments.a.postgres.host", "'a b'", "a host name"),
     (
+        '[environments.production.postgres]\nhost = "db.example.org"\nuser = "console"',
+        "environments.production.postgres.tls", "", '"prefer": to another machine that protects nothing',
+    ),
+    (
+        '[environments.production.postgres]\nhost = "db"\nuser = "u"\ntls = "disable"\nrequire_auth = ["password"]',
+        "environments.production.postgres", "", "would send its password in clear",
+    ),
+    (
+        '[environments.production.postgres]\nhost = "localhost"\nuser = "u"\nplan_user = "u"',
+        "environments.production.postgres", "", "plans need a role without the rights of pg_monitor",
+    ),
+    (
         PROMETHEUS + "verify_tls = false",
         "environments.production.prometheus.verify_tls", "", "set server.production = false while developing",
     ),

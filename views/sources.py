@@ -24,6 +24,7 @@ from collectors.prometheus_wire import Target
 from collectors.redis import OLDEST, NotACache, Redis
 from collectors.registry import Sources
 from collectors.signals import catalogue
+from collectors.sql import quoted
 from collectors.synaptic import Synaptic, versions
 from settings import SOURCE_NAMES
 from views.parallel import side_by_side
@@ -358,9 +359,21 @@ def _postgres(database: Postgres) -> SourceReport:
                     f'GRANT pg_monitor TO "{server.role}";',
                 )
             )
-        return server.version_text, lacks + _of_postgres(server)
+        return server.version_text, lacks + _of_sessions(database) + _of_postgres(server)
 
     return _answered("postgres", database, check)
+
+
+def _of_sessions(database: Postgres) -> list[Lack]:
+    """What the console's own sessions lack."""
+    if database.source.arrived is not False:
+        return []
+    return [
+        Lack(
+            "A pooler stands between and drops the settings of a session: they go with each question instead.",
+            "Set pgbouncer = true for this source, or use PostgreSQL's own port.",
+        )
+    ]
 
 
 def _of_postgres(server: Server) -> list[Lack]:
@@ -380,6 +393,22 @@ def _of_postgres(server: Server) -> list[Lack]:
                 f"The database {server.database} has no extension pg_stat_statements: which statements take the "
                 "time is not known.",
                 f"CREATE EXTENSION pg_stat_statements; in the database {server.database}",
+            )
+        )
+    for name in ("pg_stat_statements", "pgstattuple"):
+        extension = server.extensions.get(name)
+        if extension is not None and not extension.usable:
+            lacks.append(
+                Lack(
+                    f"The role {server.role} may not use the schema {extension.schema}, in which {name} is.",
+                    f"GRANT USAGE ON SCHEMA {quoted(extension.schema)} TO {quoted(server.role)};",
+                )
+            )
+    if not server.activities:
+        lacks.append(
+            Lack(
+                "track_activities is off: what sessions do and wait for is not known, of all or of some roles.",
+                "ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf(); reset it for roles and databases.",
             )
         )
     if "pgstattuple" not in server.extensions:

@@ -1,5 +1,7 @@
 """Plans of a real PostgreSQL, 15 and 18: nothing is run, nothing is written, and one statement is one statement."""
 
+import contextlib
+
 import pytest
 
 from analysis import plan, plan_hints
@@ -183,3 +185,149 @@ def test_a_missing_index_is_named_with_the_table_once_for_all_its_partitions(ser
     served = planned(database, "SELECT id FROM memories WHERE user_id = 'user7'")
     assert any("user_id" in index for index in plan.indexes_of(served))
     assert plan_hints.hints(served, relations, found[0].work_mem) == []
+
+
+# Planning runs functions of a statement: whose statements are planned, as whom, and what gets out
+
+EVIL = """
+CREATE ROLE lowly LOGIN;
+CREATE SCHEMA lowly_s AUTHORIZATION lowly;
+GRANT USAGE ON SCHEMA lowly_s TO public;
+SET ROLE lowly;
+CREATE TABLE lowly_s.loot (what text);
+GRANT INSERT ON lowly_s.loot TO public;
+CREATE FUNCTION lowly_s.deed() RETURNS void LANGUAGE plpgsql VOLATILE AS $$ BEGIN
+    PERFORM set_config('default_transaction_read_only', 'off', false);
+    PERFORM set_config('statement_timeout', '0', false);
+    PERFORM set_config('application_name', 'taken over', false);
+    PERFORM pg_notify('loot', current_user);
+    IF current_setting('transaction_read_only') = 'off' THEN INSERT INTO lowly_s.loot VALUES (current_user); END IF;
+END $$;
+CREATE FUNCTION lowly_s.evil() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+    IF current_user NOT IN ('lowly', 'service') THEN PERFORM lowly_s.deed(); END IF;
+    RETURN 1;
+END $$;
+"""
+
+
+@pytest.fixture
+def evil(server):
+    if not server.run("SELECT 1 FROM pg_roles WHERE rolname = 'lowly'"):
+        server.run(EVIL, "synaptic")
+    with server.connect("synaptic", user="lowly") as listening:
+        listening.execute("LISTEN loot")
+        yield listening
+        looted = server.run("SELECT what FROM lowly_s.loot", "synaptic")
+        assert ([one.payload for one in listening.notifies(timeout=0)], looted) == ([], [])
+
+
+def number_of(server, text):
+    (found,) = server.run(
+        f"SELECT queryid FROM pg_stat_statements WHERE query = '{text}' ORDER BY calls DESC LIMIT 1", "synaptic"
+    )
+    return found[0]
+
+
+def test_a_statement_of_a_role_that_the_settings_do_not_name_is_never_planned(server, database, evil):
+    evil.execute("SELECT lowly_s.evil() AS a")
+    with pytest.raises(Denied, match="statements of service only, and this one was sent by lowly") as caught:
+        postgres_plan.sent(database, number_of(server, "SELECT lowly_s.evil() AS a"))
+    assert "plan_roles" in caught.value.hint
+    assert not caught.value.trips
+    with pytest.raises(Denied, match="not asked for plans of lowly"):
+        planned_as(database, "lowly", "SELECT lowly_s.evil()")
+
+
+def test_the_text_of_a_named_role_is_taken_also_where_another_sent_the_same_statement(server, database, evil):
+    text = "SELECT count(*) AS both_sent_it FROM pg_class"
+    for user in ("lowly", "service"):
+        with server.connect("synaptic", user=user) as one:
+            one.execute(text)
+    assert postgres_plan.sent(database, number_of(server, text)) == Sent("service", text)
+
+
+def planned_as(database, role, text):
+    return plan.read(postgres_plan.explain(database, Sent(role, text)).value.answer)
+
+
+def test_what_a_plan_runs_gets_nothing_out_and_leaves_nothing_behind(server, database, evil):
+    before = database.source.ask("SELECT current_setting('statement_timeout')").rows
+    assert planned_as(database, "service", "SELECT lowly_s.evil() AS named").total >= 0
+    assert server.run("SELECT count(*) FROM pg_stat_activity WHERE usename = 'planner'") == [(0,)]
+    asked = "SELECT current_setting('transaction_read_only'), current_setting('application_name'), current_user::text"
+    assert database.source.ask(asked).rows == [("on", "synaptic-console", "console")]
+    if not database.settings.pgbouncer:
+        assert database.source.ask("SELECT current_setting('statement_timeout')").rows == before
+
+
+def test_a_function_that_another_role_put_where_names_are_looked_up_is_never_run(server, database, evil):
+    named = "CREATE FUNCTION {}.length_of(text) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT lowly_s.evil()'"
+    server.run("GRANT CREATE ON SCHEMA public TO lowly", "synaptic")
+    server.run("GRANT CREATE ON DATABASE synaptic TO lowly", "synaptic")
+    evil.execute(named.format("public"))
+    try:
+        with pytest.raises(Denied, match="in the schema public there are functions of roles") as caught:
+            planned(database, "SELECT length_of('a') AS first")
+        assert "REVOKE CREATE ON SCHEMA public FROM PUBLIC" in caught.value.hint
+    finally:
+        evil.execute("DROP FUNCTION public.length_of(text)")
+        server.run("REVOKE CREATE ON SCHEMA public FROM lowly", "synaptic")
+    # "$user" is the role of the statement, and not who asks for the plan.
+    for schema in ("planner", "console"):
+        evil.execute(f"CREATE SCHEMA {schema}")
+        evil.execute(f"GRANT USAGE ON SCHEMA {schema} TO public")
+        evil.execute(named.format(schema))
+    try:
+        with pytest.raises(BadAnswer, match="has no such function"):
+            planned(database, "SELECT length_of('a') AS second")
+    finally:
+        evil.execute("DROP SCHEMA planner CASCADE")
+        evil.execute("DROP SCHEMA console CASCADE")
+
+
+def test_names_are_looked_up_where_the_settings_of_the_statements_role_say(server, database):
+    server.run("CREATE SCHEMA IF NOT EXISTS app", "synaptic")
+    server.run("CREATE TABLE IF NOT EXISTS app.elsewhere (id int)", "synaptic")
+    server.run("GRANT USAGE ON SCHEMA app TO planner", "synaptic")
+    server.run("GRANT SELECT ON app.elsewhere TO planner", "synaptic")
+    server.run('ALTER ROLE service SET search_path = "$user", app, public')
+    try:
+        assert planned(database, "SELECT id FROM elsewhere").total > 0
+    finally:
+        server.run("ALTER ROLE service RESET search_path")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"plan_roles": []}, "the settings of this source lack plan_roles"),
+        ({"plan_user": None}, "the settings of this source lack plan_user"),
+        ({"plan_user": "watcher"}, "not asked for plans as watcher: that role sees what others do"),
+        ({"plan_user": "nobody_there"}, "refused the sign-in"),
+    ],
+)
+def test_without_settings_or_as_a_role_with_rights_there_is_no_plan_and_the_source_is_well(server, more, told):
+    if not server.run("SELECT 1 FROM pg_roles WHERE rolname = 'watcher'"):
+        server.run("CREATE ROLE watcher LOGIN IN ROLE pg_monitor")
+    given = {"host": "127.0.0.1", "port": server.port, "user": "console", "deadline": 30, **PLANS, **more}
+    database = Postgres("test", PostgresSettings.model_validate(given), AnswerCache(10**6, 0.001, 0, lambda _: 100))
+    try:
+        for _ in range(4):
+            with pytest.raises(Denied, match=told) as caught:
+                planned(database, "SELECT 1")
+            assert not caught.value.trips
+            assert caught.value.hint
+        assert database.source.guard.health().breaker == "closed"
+    finally:
+        database.close()
+
+
+def test_a_comment_without_an_end_costs_no_time_to_speak_of():
+    for text in (
+        "SELECT " + "/*" * 50_000,
+        "SELECT '" + "''" * 49_000,
+        "/*c*/" + " " * 90_000 + "SET x",
+        "--\n" * 33_000,
+    ):
+        with contextlib.suppress(ValueError):  # which says that there is no plan for it
+            postgres_plan.asked(text, 18)

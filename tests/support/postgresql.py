@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import psycopg
 
 from demo.parts.programs import wheel
+from tests.support.looping import until
 from tests.support.real_parts import free_port
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -135,3 +137,32 @@ def frozen(server: Server) -> Iterator[None]:
         for pid in (*stopped, first):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def pgbouncer(of: Server, **options: str) -> Iterator[int]:
+    """The port of a PgBouncer that pools transactions before a server, while the block runs."""
+    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
+    port = free_port()
+    given = {"listen_addr": "127.0.0.1", "listen_port": str(port), "unix_socket_dir": "", "pool_mode": "transaction",
+             "auth_type": "any", "logfile": str(folder / "log"), **options}  # fmt: skip
+    lines = [f"{name} = {value}" for name, value in given.items()]
+    databases = f"[databases]\nsynaptic = host=127.0.0.1 port={of.port} dbname=synaptic user=console\n"
+    (folder / "pgbouncer.ini").write_text(databases + "[pgbouncer]\n" + "\n".join(lines) + "\n")
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    command = _as_postgres(["/usr/sbin/pgbouncer", "-q", str(folder / "pgbouncer.ini")])
+    process = subprocess.Popen(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: _listens(port) or process.poll() is not None, "PgBouncer listening")
+        assert process.poll() is None, (folder / "log").read_text() if (folder / "log").exists() else "it did not start"
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0

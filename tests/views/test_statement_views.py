@@ -162,6 +162,33 @@ def test_who_may_not_see_values_sees_no_comments_and_a_plan_that_may_not_be_seen
         load_plan(sources, 12345)
 
 
+def test_nothing_of_a_strangers_statement_is_run_by_the_worker_or_by_opening_pages(server, sources, records):
+    server.run("CREATE ROLE lowly LOGIN", "synaptic")
+    server.run("CREATE SCHEMA lowly_s AUTHORIZATION lowly", "synaptic")
+    server.run("GRANT USAGE ON SCHEMA lowly_s TO public", "synaptic")
+    lease, memory = take_lease(records, "statements/test", "a console", 600), Memory()
+    with server.connect("synaptic", user="lowly") as lowly:
+        lowly.execute("LISTEN loot")
+        lowly.execute(
+            "CREATE FUNCTION lowly_s.deed() RETURNS void LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_notify('loot', current_user); END $$"
+        )
+        lowly.execute(
+            "CREATE FUNCTION lowly_s.evil() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+            "IF current_user <> 'lowly' THEN PERFORM lowly_s.deed(); ELSE PERFORM pg_sleep(0.3); END IF; "
+            "RETURN 1; END $$"
+        )
+        for _ in range(3):
+            lowly.execute("SELECT lowly_s.evil() AS heaviest_of_all")
+            note(sources, records, lease, memory, timedelta(days=30), lambda: True)
+        found = load_verdict(sources, records, last(), None, literals=True).value
+        assert "heaviest_of_all" in found.culprit.text
+        load_history(sources, records, last(), found.culprit.query_id, literals=True)
+        with pytest.raises(Denied, match="sent by lowly"):
+            load_plan(sources, found.culprit.query_id)
+        assert [one.payload for one in lowly.notifies(timeout=0)] == []
+
+
 @dataclass
 class Past:
     """Samples of made-up statements, a minute each, written as the worker writes them."""
