@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Literal
 
 from collectors.elasticsearch_search import FieldCaps, FieldType
@@ -30,14 +31,18 @@ _CONTAINERS = frozenset({"object", "nested"})
 def listed(caps: FieldCaps) -> Fields:
     """The fields of the catalogue that exist, in its order, then the others by name, at most ``MOST_FIELDS``."""
     usable = {path: types for path, types in caps.fields.items() if _usable(path, types)}
+    lists = {path for path, types in caps.fields.items() if "nested" in types}
     known = [
-        _field(one.name, path, usable[path]) for one in catalogue().values() for path in one.paths if path in usable
+        _field(one.name, path, usable[path], lists)
+        for one in catalogue().values()
+        for path in one.paths
+        if path in usable
     ]
     named = {one.path for one in known}
     others = sorted(path for path in usable if path not in named)
     room = max(MOST_FIELDS - len(known), 0)
     remarks = tuple(one.conflict for one in known if one.conflict)
-    rest = [_field(path, path, usable[path]) for path in others]
+    rest = [_field(path, path, usable[path], lists) for path in others]
     return Fields((*known, *rest[:room]), remarks, tuple(rest[room:]))
 
 
@@ -52,7 +57,7 @@ def _usable(path: str, types: dict[str, FieldType]) -> bool:
     return not set(types) <= _CONTAINERS and any(one.searchable for one in types.values())
 
 
-def _field(name: str, path: str, types: dict[str, FieldType]) -> Field:
+def _field(name: str, path: str, types: dict[str, FieldType], lists: Set[str]) -> Field:
     present = {kind: one for kind, one in types.items() if kind not in _CONTAINERS and kind != "unmapped"}
     kinds = {_KINDS.get(kind, "other") for kind in present}
     # Where indices disagree the question must be one that all of them understand.
@@ -65,4 +70,9 @@ def _field(name: str, path: str, types: dict[str, FieldType]) -> Field:
         )
         how = "as text" if kind == "text" else "by whole values"
         conflict = f"The indices disagree about {name}: it is {ways}. It is searched {how}, and cannot be counted."
-    return Field(name, path, kind, len(kinds) == 1 and all(one.aggregatable for one in present.values()), conflict)
+    parts = path.split(".")
+    above = (".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
+    nested = next((one for one in above if one in lists), "")
+    # Of nested objects the counts would be those of objects, and not of lines.
+    countable = len(kinds) == 1 and not nested and all(one.aggregatable for one in present.values())
+    return Field(name, path, kind, countable, conflict, nested, keys="flattened" in present)

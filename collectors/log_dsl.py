@@ -33,8 +33,8 @@ from collectors.logs import Field, Fields
 Clause = dict[str, Any]
 
 ALLOWED = frozenset(
-    {"bool", "exists", "match", "match_all", "match_none", "match_phrase", "match_phrase_prefix", "prefix", "range",
-     "term", "terms"}
+    {"bool", "exists", "match", "match_all", "match_none", "match_phrase", "match_phrase_prefix", "nested", "prefix",
+     "range", "term", "terms"}
 )  # fmt: skip
 """All kinds of query that :func:`to_dsl` makes."""
 
@@ -123,8 +123,15 @@ def _each(candidates: tuple[Field, ...], clause: Callable[[Field], Clause]) -> C
     """A clause over all places of a field; a field that nobody has matches nothing."""
     if not candidates:
         return {"match_none": {}}
-    clauses = [clause(field) for field in candidates]
+    clauses = [_within(field, clause(field)) for field in candidates]
     return clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses, "minimum_should_match": 1}}
+
+
+def _within(field: Field, clause: Clause) -> Clause:
+    """A clause where its field is looked for: nested objects are documents of their own to the store."""
+    if not field.nested:
+        return clause
+    return {"nested": {"path": field.nested, "query": clause, "ignore_unmapped": True}}
 
 
 def _words(field: Field, text: Text) -> Clause:

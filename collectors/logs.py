@@ -157,6 +157,8 @@ class Field:
         kind: What can be asked of it.
         countable: Whether its values can be counted.
         conflict: In how many ways the indices disagree about it, as a sentence; empty where they agree.
+        nested: Path of the list of objects that it is part of, where the source keeps each of them by itself.
+        keys: Whether it holds keys of any name that are listed nowhere and can be asked for all the same.
     """
 
     name: str
@@ -164,6 +166,8 @@ class Field:
     kind: Literal["keyword", "text", "number", "time", "boolean", "address", "other"]
     countable: bool
     conflict: str = ""
+    nested: str = ""
+    keys: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,14 @@ class Fields:
 
     def each(self, name: str) -> tuple[Field, ...]:
         """All places of the field that is written so in a query, by its name or by its path."""
-        return tuple(one for one in (*self.known, *self.unlisted) if name in (one.name, one.path))
+        every = (*self.known, *self.unlisted)
+        if found := tuple(one for one in every if name in (one.name, one.path)):
+            return found
+        return tuple(
+            Field(name, name, "keyword", countable=True)
+            for one in every
+            if one.keys and name.startswith(f"{one.path}.") and not name.endswith(".")
+        )
 
     def named(self, name: str) -> Field | None:
         """The first place of the field that is written so in a query."""

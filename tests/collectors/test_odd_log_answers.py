@@ -10,7 +10,9 @@ import pytest
 from collectors import registry
 from collectors.elasticsearch_search import exact
 from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError
+from collectors.log_dsl import check, to_dsl
 from collectors.log_levels import counted_level, level_of, shown_level
+from collectors.log_query import parse
 from collectors.logs import Page, Question
 from collectors.registry import Sources
 from settings import Settings
@@ -305,3 +307,44 @@ def test_where_the_list_of_indices_is_not_to_be_seen_lines_are_counted(store):
 )
 def test_a_level_is_one_in_all_its_spellings(written, level, shown, counted):
     assert (level_of(written), shown_level(written), counted_level(written)) == (level, shown, counted)
+
+
+def typed(kind: str, **more: object) -> dict[str, object]:
+    return {kind: {"type": kind, "searchable": True, "aggregatable": True, **more}}
+
+
+SHAPES = {
+    **FIELDS,
+    "items": typed("nested"),
+    "items.sku": typed("keyword"),
+    "items.inner": typed("nested"),
+    "items.inner.id": typed("long"),
+    "labels": typed("flattened"),
+    "error": typed("text", aggregatable=False) | typed("object", searchable=False, aggregatable=False),
+    "error.message": typed("text", aggregatable=False),
+    "mixed": typed("keyword", indices=["a"]) | typed("nested", indices=["b"]),
+    "mixed.id": typed("keyword"),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("items.sku:x", {"nested": {"path": "items", "query": {"term": {"items.sku": {"value": "x"}}},
+                                    "ignore_unmapped": True}}),
+        ("items.inner.id>5", {"nested": {"path": "items.inner", "query": {"range": {"items.inner.id": {"gt": 5}}},
+                                         "ignore_unmapped": True}}),
+        ("labels.app.name:x", {"term": {"labels.app.name": {"value": "x"}}}),
+        ("labels:x", {"term": {"labels": {"value": "x"}}}),
+        ("error:timeout", {"bool": {"minimum_should_match": 1, "should": [
+            {"match_phrase": {"error": {"query": "timeout"}}},
+            {"match_phrase": {"error.message": {"query": "timeout"}}}]}}),
+        ("mixed:x", {"term": {"mixed": {"value": "x"}}}),
+    ],
+)  # fmt: skip
+def test_objects_are_searched_as_the_store_keeps_them(store, text, query):
+    fields = store({"/_field_caps": (200, {"fields": SHAPES})}).logs.fields().value
+    check(text, parse(text), fields)
+    assert to_dsl(parse(text), fields) == query
+    assert not [one.name for one in fields.known if one.nested and one.countable]
+    assert {one.name for one in fields.known if one.nested} == {"items.sku", "items.inner.id", "mixed.id"}
