@@ -255,16 +255,22 @@ class Prometheus:
         return max(4 * spacing, step + spacing, self.settings.rate_floor)
 
     def spacing(self, span: Span) -> float:
-        """Seconds between two samples at the start of ``span``.
+        """Seconds between two samples of ``span``, where they are the farthest apart: at its start, middle or end.
 
         Recent samples are as dense as the scrape interval; old ones may be sparser (a down-sampled
         store, a slower scrape in the past), and a rate that looks back too little finds nothing there.
         """
+        start, end = span.start.timestamp(), span.end.timestamp()
+        old = datetime.now(UTC).timestamp() - OLD
+        if start > old:
+            return self.settings.scrape_interval
+        hours = [int(start // 3600) + 1, *(int(at // 3600) for at in ((start + end) / 2, end) if at <= old)]
+        return max(self._spacing(hour) for hour in dict.fromkeys(hours))
+
+    def _spacing(self, hour: int) -> float:
+        """Seconds between two samples in the hour before ``hour``, counted from the epoch, rounded up to a step."""
         usual = self.settings.scrape_interval
-        if datetime.now(UTC).timestamp() - span.start.timestamp() < OLD:
-            return usual
         look_back = max(3600.0, 2.0 * usual)
-        hour = int(span.start.timestamp() // 3600) + 1
         query = f"max(count_over_time(up{{job={quote(self.settings.job)}}}[{duration(look_back)}]))"
         at = datetime.fromtimestamp(hour * 3600, UTC)
         found = self._cache.get(

@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from collectors import registry
+from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.slos import SlosError
 from ui import context, slo, slo_corrections
@@ -45,6 +46,7 @@ def show(visit: context.Context) -> None:
         empty=parts.why_nothing,
         leads=True,
     )
+    objectives_in_a_line(visit, sources)
     series_panel(
         "quantiles",
         partial(latency.load_quantiles, sources, kind, filters=only),
@@ -92,6 +94,20 @@ def show(visit: context.Context) -> None:
     )
 
 
+def objectives_in_a_line(visit: context.Context, sources: Sources) -> None:
+    """What is left of each objective's budget, near the top; nothing where the objectives cannot be used."""
+    file = visit.configured.slo if visit.configured is not None else None
+    try:
+        objectives = objectives_of(file)
+    except SlosError:
+        return  # the part below says what is wrong with them
+    if objectives:
+        excluded = slo_corrections.corrections(visit)
+        panel(
+            "promises", partial(load_objectives, sources, objectives, excluded), slo.in_a_line, height=40, border=False
+        )
+
+
 def promises(visit: context.Context, file: Path | None) -> None:
     """The objectives: how much of each promise is kept and left, and the budget of one over its period."""
     sources = registry.sources(visit.settings, visit.environment)
@@ -103,6 +119,7 @@ def promises(visit: context.Context, file: Path | None) -> None:
     if parts.chosen_filters(latency.KINDS[parts.chosen_kind(latency.KINDS, shown=False)]):
         st.caption("The objectives count everything; the filter above is not about them.")
     excluded = slo_corrections.corrections_or_told(visit)
+    st.subheader("Objectives", anchor=slo.SECTION)
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = slo.choose(objectives)
         slo_corrections.corrections_form(visit, objectives, excluded)
@@ -116,10 +133,19 @@ def promises(visit: context.Context, file: Path | None) -> None:
         about=slo.about_budget,
     )
     panel(
+        "ledger",
+        partial(load_budget, sources, objectives[chosen], excluded),
+        slo.spent_on,
+        title="What the budget was spent on",
+        height=120,
+        empty=slo.why_no_budget,
+        about=slo.about_ledger,
+    )
+    panel(
         "objectives",
         partial(load_objectives, sources, objectives, excluded),
         slo.objectives,
-        title="Objectives",
+        title="How each objective stands",
         height=600,
         border=False,
         empty=slo.why_no_objectives,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
+import pandas as pd
 import streamlit as st
 
-from ui import charts, context, format
+from ui import charts, context, format, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
@@ -16,6 +19,7 @@ from ui.theme import STATUS
 
 if TYPE_CHECKING:
     from analysis.slo import Budget, Burn
+    from analysis.slo_ledger import Episode
     from collectors.slos import BurnRule, Objective
     from collectors.span import Span
     from views.slo import BudgetOverTime, Standing
@@ -31,8 +35,14 @@ CARD_WIDTH = 560
 
 CHART_HEIGHT = 260
 
+MOST_EPISODES = 12
+"""Episodes of the ledger that are listed; older ones are in its sum."""
+
+SECTION = "objectives"
+"""The anchor of the objectives' part of the page."""
+
 _THEN = {"critical": "page", "warning": "ticket"}
-_NAMES = {"raw": "all events", "corrected": "without excluded windows"}
+_NAMES = {"raw": "budget left", "corrected": "budget left, excluded windows not counted"}
 
 
 def choose(objectives: Mapping[str, Objective]) -> str:
@@ -100,7 +110,10 @@ def why_no_objectives(found: tuple[Standing, ...]) -> str:
 
 
 def budget_chart(found: BudgetOverTime, _span: Span) -> None:
-    """What was left of the budget over the whole period, raw and corrected, with the line below which it is broken."""
+    """What was left of the budget over its period, raw and corrected, with the line below which the promise is broken.
+
+    Below it is what happened meanwhile.
+    """
     visit = context.current()
     window = (found.standing.start, found.standing.now)
     figure = charts.timeseries(
@@ -108,8 +121,8 @@ def budget_chart(found: BudgetOverTime, _span: Span) -> None:
         unit="ratio",
         window=window,
         names=_NAMES,
-        thresholds=[charts.Threshold(0.0, "spent", "broken")],
-        events=None,
+        thresholds=[charts.Threshold(0.0, "nothing left:", "broken")],
+        events=found.events,
         tz=visit.tz,
         height=CHART_HEIGHT,
         theme=visit.theme,
@@ -118,6 +131,93 @@ def budget_chart(found: BudgetOverTime, _span: Span) -> None:
     plot(
         f"{visit.page}-budget-{key}", figure, window, alt=f"Budget of {found.standing.objective.title} over its period"
     )
+
+
+def spent_on(found: BudgetOverTime, _span: Span) -> None:
+    """The ledger: which episodes spent how much of the budget, the newest first, each with the window around it."""
+    visit = context.current()
+    episodes = found.ledger.episodes[:MOST_EPISODES]
+    if episodes:
+        rows = pd.DataFrame(
+            {
+                "start": [_utc(one.start) for one in episodes],
+                "lasted": [one.end - one.start for one in episodes],
+                "spent": [one.spent for one in episodes],
+                "bad": [one.bad for one in episodes],
+                "share": [one.bad / one.total for one in episodes],
+                "cause": [_cause(found, one) for one in episodes],
+                "open": [_around(visit, one) for one in episodes],
+            }
+        )
+        columns = [
+            tables.Column(
+                "start", "Began", "time", width=190, help="Within half an hour after this time, for the past."
+            ),
+            tables.Column("lasted", "Lasted", "number", unit="s", width=80),
+            tables.Column("spent", "Budget spent", "number", unit="ratio", width=105, help="Of the whole period's."),
+            tables.Column(
+                "bad", "Bad", "number", unit="count", width=70, help="Requests that failed or were too slow."
+            ),
+            tables.Column("share", "Of requests", "number", unit="ratio", width=95, help="Bad ones of all meanwhile."),
+            tables.Column("cause", "What happened", help="The deploy before it, or else the first trouble in it."),
+            tables.Column("open", "Window", "link", width=75, help="This page in the time around it."),
+        ]
+        tables.table(rows, columns=columns, key=f"{visit.page}-ledger-{found.standing.objective.key}", tz=visit.tz)
+    st.caption(_accounts(found))
+
+
+def _accounts(found: BudgetOverTime) -> str:
+    """Where all of the budget went, as a sentence; our own words and digits only."""
+    left = found.standing.counts.left if found.standing.counts is not None else 1.0
+    episodes, rest = found.ledger.episodes, found.ledger.rest
+    parts = []
+    if len(episodes) > MOST_EPISODES:
+        parts.append(f"{share(sum(one.spent for one in episodes[MOST_EPISODES:]))} went in older episodes")
+    if episodes:
+        spent = share(sum(one.spent for one in episodes[:MOST_EPISODES]))
+        parts.insert(0, f"{spent} of the budget went in {'these episodes' if len(episodes) > 1 else 'this episode'}")
+        parts.append(f"{share(rest)} in single failures between")
+    else:
+        parts.append(f"{share(rest)} of the budget went in single failures, in no episode that stands out")
+    return f"{', '.join(parts)}; {share(left)} is left."
+
+
+def _cause(found: BudgetOverTime, episode: Episode) -> str | None:
+    event = found.cause(episode)
+    return (f"{event.title}: {event.detail}" if event.detail else event.title) if event is not None else None
+
+
+def _around(visit: context.Context, episode: Episode) -> str:
+    margin = max((episode.end - episode.start) / 2, 900.0)
+    end = min(_utc(episode.end + margin), datetime.now(UTC))
+    return f"/{visit.page}?{urlencode(visit.params(visit.window.between(_utc(episode.start - margin), end)))}"
+
+
+def _utc(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def about_ledger(found: BudgetOverTime, _span: Span) -> About:
+    """How episodes come about."""
+    return About(
+        "An episode is a time in which the budget burnt at least twice as fast as it may and at least 5 requests of a "
+        "stretch were bad. Stretches are half an hour long for a period of 30 days, and a minute in the last six "
+        "hours, so an episode of the past began within half an hour after the time that is given. What happened is "
+        "the deploy before it, or else the first trouble in it: a hint, and no proof.",
+        found.standing.queries,
+    )
+
+
+def in_a_line(found: tuple[Standing, ...], _span: Span) -> None:
+    """Each objective in a few words, leading to the part of the page that tells more."""
+    with st.container(horizontal=True, gap="medium", key="slo-line"):
+        for one in found:
+            status = STATUS[one.status]
+            left = f"{share(one.counts.left)} of the budget left" if one.counts is not None else "not known"
+            st.markdown(
+                f":{status.markdown}[{status.icon}] [{inert(one.objective.title)}](#{SECTION}): {left}",
+                width="content",
+            )
 
 
 def about_budget(found: BudgetOverTime, _span: Span) -> About:

@@ -33,15 +33,26 @@ _ALL = "all objectives"
 
 def corrections_or_told(visit: Context) -> tuple[Correction, ...]:
     """The corrections of the visit's environment; where they cannot be read, none, with a word on the page."""
-    cause = "The console's log says why the records cannot be reached."
-    if visit.records is not None:
-        try:
-            since = datetime.now(UTC) - OLDEST
-            return tuple(records.list_corrections(visit.records, visit.environment, since=since))
-        except RecordsError as error:
-            cause = str(error)
-    st.warning(f"Excluded windows are not known, so all figures of objectives are raw. {inert(cause, 300)}")
-    return ()
+    found, cause = _corrections(visit)
+    if cause:
+        st.warning(f"Excluded windows are not known, so all figures of objectives are raw. {inert(cause, 300)}")
+    return found
+
+
+def corrections(visit: Context) -> tuple[Correction, ...]:
+    """The same without a word."""
+    return _corrections(visit)[0]
+
+
+def _corrections(visit: Context) -> tuple[tuple[Correction, ...], str]:
+    """The corrections, and why they are not known."""
+    if visit.records is None:
+        return (), "The console's log says why the records cannot be reached."
+    try:
+        since = datetime.now(UTC) - OLDEST
+        return tuple(records.list_corrections(visit.records, visit.environment, since=since)), ""
+    except RecordsError as error:
+        return (), str(error)
 
 
 def corrections_form(visit: Context, objectives: Mapping[str, Objective], found: tuple[Correction, ...]) -> None:

@@ -8,24 +8,27 @@ exhaustion are those of the corrected account where there is one; burn rates are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from analysis.events import ROLL_BACK, Event, EventKind, Severity
 from analysis.slo import Budget, Burn, Tally, Window, budget, budget_left, burning, exhaustion, merged, tally
-from analysis.verdict import Status
+from analysis.slo_ledger import Episode, Ledger, ledger
+from analysis.verdict import AFTER, Status
 from collectors.cache import Kept
 from collectors.registry import Sources
 from collectors.slos import BurnRule, Objective, load, shipped
 from collectors.span import Span
 from records.corrections import Correction
 from views.ages import oldest
+from views.events import events_or_none
 from views.parallel import side_by_side
-from views.slo_events import Events, load_events
+from views.slo_events import RECENT, Events, coarse_step, load_events
 
 LOW = 0.1
 """Share of the budget below which an objective is at risk, whatever its burn rate."""
@@ -35,6 +38,12 @@ PACE = 3600.0
 
 FRESH = 900.0
 """Seconds within which something must have been measured, so that the status is one of now; as in the rules."""
+
+DETAILED = 6
+"""Episodes of the ledger around which it is asked finely what happened."""
+
+ROUNDING = timedelta(seconds=60)
+"""How much later than it was an event may stand."""
 
 RAW, CORRECTED = "raw", "corrected"
 """Columns of :class:`BudgetOverTime`."""
@@ -95,10 +104,30 @@ class BudgetOverTime:
         frame: Index: aware UTC ``DatetimeIndex``; float64 columns ``raw`` and, where windows are excluded,
             ``corrected``: the share of the whole period's budget that was left. It begins at 1 and ends at
             what the standing says. NaN where nothing was measured.
+        ledger: What it was spent on, of the account that the status is made of.
+        events: What happened within the period, oldest first.
     """
 
     standing: Standing
     frame: pd.DataFrame
+    ledger: Ledger
+    events: tuple[Event, ...] = ()
+
+    def cause(self, episode: Episode) -> Event | None:
+        """What an episode may come from: a deploy just before it, or else the first trouble of another kind in it.
+
+        Of a deploy and its roll-back the deploy is named. An alert is named where there is nothing else.
+        """
+        begin, first, end = (datetime.fromtimestamp(at, UTC) for at in (episode.start, episode.first, episode.end))
+        near = [event for event in self.events if begin - AFTER <= event.time <= end]
+        deploys = [one for one in near if one.kind is EventKind.DEPLOY and one.time <= first + ROUNDING]
+        forward = [one for one in deploys if not one.title.startswith(ROLL_BACK)]
+        others = [one for one in near if one.severity is not Severity.INFO and one.kind is not EventKind.ALERT]
+        alerts = [one for one in near if one.kind is EventKind.ALERT]
+        for found in (forward[-1:], deploys[-1:], others[:1], alerts[:1]):
+            if found:
+                return found[0]
+        return None
 
 
 def objectives_of(file: Path | None) -> Mapping[str, Objective]:
@@ -143,7 +172,32 @@ def load_budget(
         NotConfigured: The environment has no Prometheus.
     """
     kept = _load(sources, objective, corrections, span)
-    return oldest([kept], budget_over_time(objective, kept.value, corrections))
+    found = budget_over_time(objective, kept.value, corrections)
+    return oldest([kept], replace(found, events=_happened(sources, objective, span, found.ledger)))
+
+
+def _happened(sources: Sources, objective: Objective, span: Span, spent_on: Ledger) -> tuple[Event, ...]:
+    """What happened in the objective's period: coarsely, and finely in its last hours and around the newest episodes.
+
+    A deploy that was rolled back within a step of the whole period would not be there otherwise.
+    """
+    step = coarse_step(objective.seconds)
+    last = int(span.end.timestamp()) // step * step
+    first = last - int(objective.seconds) // step * step
+    spans = [
+        Span(datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC), step),
+        Span.of(span.end - timedelta(seconds=RECENT), span.end, 361, live=span.live),
+        *(_around(episode) for episode in spent_on.episodes[:DETAILED] if episode.end < last - RECENT),
+    ]
+    coarse, *fine = side_by_side(*(partial(events_or_none, sources, one) for one in spans))
+    outside = [event for event in coarse if not any(one.start <= event.time <= one.end for one in spans[1:])]
+    found = [*outside, *(event for events in fine for event in events)]
+    return tuple(sorted(dict.fromkeys(found), key=lambda event: event.time))
+
+
+def _around(episode: Episode) -> Span:
+    start = datetime.fromtimestamp(episode.start, UTC) - 2 * AFTER
+    return Span.of(start, datetime.fromtimestamp(episode.end, UTC) + AFTER, 361)
 
 
 def standing(objective: Objective, events: Events, corrections: Sequence[Correction] = ()) -> Standing:
@@ -198,7 +252,8 @@ def budget_over_time(objective: Objective, events: Events, corrections: Sequence
         excluded = _windows(found.corrections)
         columns[CORRECTED] = budget_left(buckets, start, now, objective.objective, excluded)
     index = pd.DatetimeIndex(np.minimum(buckets.ends, now).astype("datetime64[s]"), name="time").tz_localize("UTC")
-    return BudgetOverTime(found, pd.DataFrame(columns, index=index))
+    spent_on = ledger(buckets, start, now, objective.objective, _windows(found.corrections))
+    return BudgetOverTime(found, pd.DataFrame(columns, index=index), spent_on)
 
 
 def _load(sources: Sources, objective: Objective, corrections: Sequence[Correction], span: Span) -> Kept[Events]:

@@ -20,6 +20,7 @@ from analysis.slo import (
     merged,
     tally,
 )
+from analysis.slo_ledger import APART, ledger
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MONTH = 30 * DAY
@@ -204,3 +205,26 @@ def test_at_the_foretold_moment_the_budget_is_just_spent(given_events, objective
     new = moment / MINUTE * rate
     allowed = (1 - objective) * (still.total + new)
     assert still.bad + new * share == pytest.approx(allowed, rel=1e-6, abs=1e-6)
+
+
+def test_the_ledger_names_each_fast_stretch_once_the_newest_first_and_all_of_the_budget():
+    half = HOUR / 2
+    bad, total = np.full(1440, 1.0), np.full(1440, 1000.0)
+    bad[100:103] = 300  # an hour and a half
+    bad[105] = 50  # within APART of nothing: an hour later
+    bad[1000], bad[1001], bad[1002] = 90, 1, 60  # quiet for one stretch between
+    bad[1200], total[1200] = 4, 4  # a quiet night with few failures
+    found = ledger(buckets(bad, total, half), 0, MONTH, 0.995)
+    assert [(one.start / half, one.end / half) for one in found.episodes] == [(1000, 1003), (105, 106), (100, 103)]
+    assert half == APART
+    whole = budget(tally(buckets(bad, total, half), 0, MONTH), 0.995)
+    assert [one.spent for one in found.episodes] == pytest.approx([one / whole.events for one in (151, 50, 900)])
+    assert sum(one.spent for one in found.episodes) + found.rest == pytest.approx(1 - whole.left)
+
+
+def test_the_ledger_leaves_out_what_is_excluded_and_what_was_not_measured():
+    bad = np.array([1, 500, 500, np.nan, 1])
+    events = buckets(bad, [1000] * 5)
+    found = ledger(events, 0, 5 * MINUTE, 0.99, [(MINUTE, 2 * MINUTE)])
+    assert [(one.start, one.first, one.end, one.bad) for one in found.episodes] == [(120, 180, 180, 500)]
+    assert ledger(buckets([np.nan] * 3, [np.nan] * 3), 0, 3 * MINUTE, 0.99).episodes == ()

@@ -106,6 +106,26 @@ def test_the_spacing_is_a_round_figure_and_not_asked_for_recent_spans(real_prome
     assert ask(scrape_interval=600).spacing(span_back(real_prometheus, 30)) == 600
 
 
+def test_a_span_that_begins_dense_and_ends_sparse_has_rates_all_along(
+    tmp_path: Path, build: Callable[[Settings], Sources], real_prometheus: RealPrometheus
+):
+    end = real_prometheus.history.end - 2 * 86400
+    times = [*range(end - 6 * 3600, end - 3 * 3600, 15), *range(end - 3 * 3600, end + 1, 300)]
+    lines = "".join(
+        f'synaptic_memory_operations_total{{job="synaptic",pod="a"}} {at - end + 10**6} {at}\n' for at in times
+    )
+    up = "".join(f'up{{job="synaptic",pod="a"}} 1 {at}\n' for at in times)
+    history = tmp_path / "history.txt"
+    history.write_text(f"# TYPE synaptic_memory_operations counter\n{lines}# TYPE up gauge\n{up}# EOF\n")
+    with real_parts.prometheus(tmp_path, history) as port:
+        environment = Environment.model_validate({"prometheus": {"url": f"http://127.0.0.1:{port}", "deadline": 30}})
+        prometheus = build(Settings(environments={"test": environment})).prometheus
+        last = datetime.fromtimestamp(end, UTC)
+        answer = prometheus.range(OPERATIONS, Span(last - timedelta(hours=5), last, 60)).value
+    # Where both distances meet Prometheus extrapolates a little too far.
+    assert answer.frame[0].to_numpy() == pytest.approx(1.0, rel=0.3)
+
+
 def test_rates_look_back_four_scrapes_or_a_step_and_a_scrape_but_never_less_than_the_floor(ask: Ask):
     prometheus = ask(scrape_interval=15, rate_floor=60)
     assert [prometheus.rate(step, 15) for step in (1, 60, 3600)] == [60, 75, 3615]

@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from analysis.events import Event, EventKind, Severity
 from analysis.slo import burn_rate, tally
+from analysis.slo_ledger import Episode, Ledger
 from collectors.errors import NotConfigured, Unreachable
 from collectors.registry import Sources
 from collectors.slos import DAY, Objective, shipped
@@ -24,7 +27,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.looping import LoopThread
 from tests.views import slo_past
 from tests.views.slo_past import HOUR, MINUTE, SHARES, Past
-from views.slo import load_budget, load_objectives
+from views.slo import BudgetOverTime, load_budget, load_objectives
 from views.slo_events import FINE, POINTS, coarse_step, load_events
 
 pytestmark = pytest.mark.integration
@@ -265,6 +268,40 @@ def test_the_budget_over_time_ends_at_the_figures_and_shows_gap_and_outage(serve
     assert fall == pytest.approx(failed / found.standing.raw.events, rel=0.01)
     still = frame["corrected"].asof(moment(past.outage[0])) - frame["corrected"].asof(moment(past.outage[1]))
     assert still == pytest.approx(0, abs=1e-6)
+
+
+def test_the_ledger_of_the_budget_has_the_outage_with_what_it_cost(server, sources):
+    past = server.past
+    found = load_budget(sources, ANSWERED, [], span(past.end)).value
+    (episode,) = found.ledger.episodes
+    step = coarse_step(ANSWERED.seconds)
+    assert abs(episode.start - past.outage[0]) <= step
+    assert abs(episode.end - past.outage[1]) <= step
+    assert episode.spent == pytest.approx(
+        past.really(past.failures, *past.outage) / found.standing.raw.events, rel=0.02
+    )
+    assert episode.spent + found.ledger.rest == pytest.approx(1 - found.standing.raw.left)
+    without = load_budget(sources, ANSWERED, [correction(*past.outage)], span(past.end)).value
+    assert without.ledger.episodes == ()
+
+
+def test_an_episode_comes_from_the_deploy_before_it_and_not_from_what_followed():
+    def event(minute, kind, title, severity=Severity.INFO):
+        return Event(moment(minute * MINUTE), kind, title, severity=severity)
+
+    deploy, back = event(58, EventKind.DEPLOY, "deploy 2"), event(75, EventKind.DEPLOY, "roll-back to 1")
+    lock = event(64, EventKind.RESTART, "3 replicas restarted", Severity.WARNING)
+    alert, old = event(62, EventKind.ALERT, "Burns", Severity.CRITICAL), event(20, EventKind.DEPLOY, "deploy 1")
+    episode = Episode(60 * MINUTE, 90 * MINUTE, 120 * MINUTE, 10, 100, 0.1)
+    late = event(100, EventKind.DEPLOY, "deploy 3")
+    for events, cause in (
+        ([old, deploy, alert, lock, back, late], deploy),
+        ([old, alert, lock, late], lock),
+        ([old, alert, late], alert),
+        ([old, late], None),
+        ([back], back),
+    ):
+        assert BudgetOverTime(None, pd.DataFrame(), Ledger((episode,), 0), tuple(events)).cause(episode) == cause
 
 
 def test_an_hour_without_traffic_is_no_data_and_not_100_percent(server, sources):
