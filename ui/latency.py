@@ -193,6 +193,9 @@ def _sentence(kind: Kind, found: SlowOrFailing, limits: tuple[float | None, floa
         if found.before and p95 >= WORSE * found.before:
             parts.append(f"but {in_words(p95 / found.before)} a week earlier")
             status = "risk"
+        if found.slow_part is not None:
+            # The promise is about all together; a part that is slow by its nature is said and breaks no promise.
+            parts.append(f"taken together; {found.slow_part['name']} takes {format.value(found.slow_part['p95'], 's')}")
     if found.errors is not None and found.errors >= 0.01:
         parts.append(f"{format.value(found.errors, 'ratio')} fail")
         status = "broken" if found.errors >= 0.05 else "risk" if status == "ok" else status

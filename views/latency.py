@@ -309,6 +309,8 @@ class SlowOrFailing:
         trouble: When it was slow last; ``None`` where it was not.
         errors: Share that failed in the window; ``None`` where it is not counted.
         events: What happened within the window.
+        slow_part: Name and p95 of the combination that is beyond the limit of all together and has the most requests
+            of those, whatever all together are; ``None`` where there is none.
     """
 
     distribution: Distribution
@@ -318,6 +320,7 @@ class SlowOrFailing:
     trouble: Trouble | None
     errors: float | None
     events: tuple[Event, ...]
+    slow_part: pd.Series | None = None
 
 
 def load_slow_or_failing(
@@ -348,8 +351,18 @@ def load_slow_or_failing(
     worst = combinations.iloc[0] if len(combinations) else None
     week_before = week.overall[name]
     trouble = trouble_of(now, limit_of(kind, week_before))
-    found = SlowOrFailing(now, week_before, unlike, worst, trouble, errors, tuple(now.series.events or ()))
-    return oldest(answers, found)
+    events = tuple(now.series.events or ())
+    slow = slow_part(kind, combinations)
+    return oldest(answers, SlowOrFailing(now, week_before, unlike, worst, trouble, errors, events, slow))
+
+
+def slow_part(kind: Kind, combinations: pd.DataFrame) -> pd.Series | None:
+    """The row of the busiest combination whose p95 is beyond where all together are broken, and rests on enough."""
+    threshold = catalogue()[kind.quantile].threshold
+    if threshold is None or threshold.broken is None or not len(combinations):
+        return None
+    slow = combinations[(combinations["p95"] >= threshold.broken) & ~combinations["noisy"].astype(bool)]
+    return slow.sort_values("requests", ascending=False).iloc[0] if len(slow) else None
 
 
 def limit_of(kind: Kind, week_before: float | None) -> float | None:

@@ -70,7 +70,7 @@ def load_series(
         what.help,
         _joined(what, now, levels, labels),
         tuple(dict.fromkeys(one.query for one in ranges if one.query)),
-        _limits(what.threshold),
+        _limits(what.threshold, whole=bool(by) and "$quantile" in what.query),
         previous,
         events,
         _remarks(ranges),
@@ -79,14 +79,16 @@ def load_series(
     return oldest(answers, series)
 
 
-def _limits(threshold: Threshold | None) -> tuple[Limit, ...]:
+def _limits(threshold: Threshold | None, *, whole: bool = False) -> tuple[Limit, ...]:
+    """The lines of a threshold; a promise about ``whole`` of the requests is no promise about each part of them."""
     if threshold is None:
         return ()
+    of = " for all together" if whole else ""
     found: list[Limit] = []
     if threshold.risk is not None:
-        found.append(Limit(threshold.risk, threshold.label, "risk"))
+        found.append(Limit(threshold.risk, threshold.label + of, "risk"))
     if threshold.broken is not None:
-        found.append(Limit(threshold.broken, "broken", "broken"))
+        found.append(Limit(threshold.broken, "broken" + of, "broken"))
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from collectors.errors import SourceError
@@ -16,6 +17,7 @@ from views.latency import (
     load_distribution,
     load_slow_or_failing,
     load_unlike,
+    slow_part,
     trouble_of,
 )
 
@@ -147,3 +149,16 @@ def test_without_prometheus_it_says_so(faults, build, span_of):
     faults.switch("refuse", "prometheus")
     with pytest.raises(SourceError, match="cannot be reached"):
         load_slow_or_failing(build(faults.settings()), SEARCH, span_of(faults))
+
+
+def test_the_busiest_part_that_is_slow_by_itself_is_named_where_all_together_are_quick():
+    columns = ["name", "requests", "p95", "noisy"]
+    rows = [
+        ["ranked", 900, 0.1, False],
+        ["fuzzy", 50, 0.9, False],
+        ["hybrid", 20, 1.2, False],
+        ["rare", 60, 2.0, True],
+    ]
+    assert slow_part(SEARCH, pd.DataFrame(rows, columns=columns))["name"] == "fuzzy"
+    assert slow_part(SEARCH, pd.DataFrame(rows[:1], columns=columns)) is None
+    assert slow_part(SEARCH, pd.DataFrame([], columns=columns)) is None
