@@ -11,8 +11,8 @@ import pandas as pd
 
 DAY = 86400.0
 
-SHORTEST = timedelta(hours=1)
-"""Samples over less time than this tell nothing about a day."""
+SHORTEST = timedelta(hours=20)
+"""Samples over less time than this tell nothing about a day: they miss its rhythm, or hold one deed only."""
 
 Samples = Sequence[tuple[datetime, float]]
 """Values over time, the newest last."""
@@ -21,14 +21,16 @@ Samples = Sequence[tuple[datetime, float]]
 def per_day(samples: Samples) -> float | None:
     """How much a value grows in a day: the slope of the line with the least squared distance from all samples.
 
-    A truncated table is no growth of the past week: what is before the last fall by more than half is left out.
+    A truncated table is no growth of the past week, nor is one that was filled at once: what is before the last fall by
+    more than half, and before a single step of more than half of what there is now, is left out.
 
     Returns:
-        ``None`` where samples are fewer than three or cover less than an hour.
+        ``None`` where samples are fewer than three or cover less than ``SHORTEST``.
     """
     kept: list[tuple[datetime, float]] = []
+    now = samples[-1][1] if samples else 0.0
     for moment, value in samples:
-        if kept and value < kept[-1][1] / 2:
+        if kept and (value < kept[-1][1] / 2 or value - kept[-1][1] > now / 2):
             kept = []
         kept.append((moment, value))
     if len(kept) < 3 or kept[-1][0] - kept[0][0] < SHORTEST:

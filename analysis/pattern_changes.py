@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +101,10 @@ def surged(count: float, standing: Usual | None) -> bool | None:
     return count >= FEWEST and standing.distance >= FAR and count >= TIMES * standing.median and count > standing.high
 
 
+LEAST_PAST = timedelta(hours=6)
+"""For how long patterns must be known before one may be called new: rare ones come a few times a day."""
+
+
 def is_new(first_seen: datetime | None, start: datetime, known_since: datetime | None) -> bool | None:
     """Whether a pattern appeared within a window.
 
@@ -110,10 +114,11 @@ def is_new(first_seen: datetime | None, start: datetime, known_since: datetime |
         known_since: Since when patterns are kept; ``None`` where they are not.
 
     Returns:
-        ``None`` where it cannot be said: nothing was kept before the window, so that everything would look new.
+        ``None`` where it cannot be said: nothing was kept before the window, or only for a short while, so that
+        everything would look new.
     """
     if first_seen is None or known_since is None:
         return None
     if first_seen < start:
         return False
-    return True if known_since < start else None
+    return True if known_since < start and first_seen - known_since >= LEAST_PAST else None

@@ -11,6 +11,7 @@ import unicodedata
 from telemetry.masks import MARGIN, mask_known
 
 _ROOM_FOR_WORDS = 80
+_LEAST_CUT = 25
 _MARKS_IN_A_ROW = 4
 """More combining marks than any language needs on one letter; further ones climb over the neighbouring lines."""
 
@@ -40,7 +41,8 @@ def _text(text: object) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
+    # A text is not cut where the mark would be longer than what it hides.
+    if len(text) <= limit + (_LEAST_CUT if limit >= _ROOM_FOR_WORDS else 0):
         return mask_known(text)
     head = max(1, limit * 2 // 3)
     tail = max(1, limit - head)

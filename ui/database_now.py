@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.diagnosis import overall
-from ui import context, format, tables
+from ui import context, diagnoses, format, tables
 from ui.clean import clean, inert
 from ui.parts import all_well
 from ui.tables import Column
@@ -161,7 +161,7 @@ def findings(found: Told, _span: Span, *, advice: Mapping[str, Advice]) -> None:
             if one.mend:
                 st.code(clean(one.mend, 1000, lines=True), language="sql", wrap_lines=True)
             if told is not None:
-                by = f"Runbook {told.runbook} · " if told.runbook else ""
+                by = f"{diagnoses.runbook(told.runbook)} · " if told.runbook else ""
                 st.caption(inert(f"{by}{told.source}", 400))
     if len(found.diagnoses) > MOST_FINDINGS:
         st.caption(f"{len(found.diagnoses) - MOST_FINDINGS} more are not listed.")

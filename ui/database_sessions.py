@@ -11,7 +11,7 @@ import streamlit as st
 
 from analysis.locks import words
 from analysis.sql_text import shown
-from ui import context, format, menu, tables
+from ui import context, diagnoses, format, menu, tables
 from ui.clean import clean, inert
 from ui.database_now import STATES
 from ui.panel import About
@@ -209,7 +209,7 @@ def _calls(mend: str) -> None:
     with st.expander("What would mend it", icon=":material/healing:"):
         st.code(clean(mend, 1000, lines=True), language="sql", wrap_lines=True)
         if named:
-            st.caption(f"Runbook{'s' if len(named) > 1 else ''} {inert(' and '.join(named))}")
+            st.caption(inert(diagnoses.runbook(" and ".join(named))))
 
 
 def _openable(

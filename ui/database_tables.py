@@ -186,9 +186,10 @@ def all_tables(found: Relations, _span: Span) -> None:
     st.session_state["database-tables drawn"] = list(frame["name"]) if len(frame) else []
 
     def opened() -> None:
-        rows, names = st.session_state[key]["selection"]["rows"], st.session_state["database-tables drawn"]
-        if rows and int(rows[0]) < len(names):
-            context.change(**{TABLE: names[int(rows[0])]})
+        names = st.session_state["database-tables drawn"]
+        row = tables.chosen(key, len(names))
+        if row is not None:
+            context.change(**{TABLE: names[row]})
 
     tables.table(frame, columns=columns, key=key, on_select=opened, tz=context.current().tz, alt="Tables")
 

@@ -97,7 +97,10 @@ def why_and_mend(advice: Mapping[str, Advice]) -> Callable[[Told, Span], None]:
     """Draws what is wrong, each with its reason, and what could not be looked at."""
 
     def draw(found: Told, _span: Span) -> None:
-        diagnoses.diagnoses(found.diagnoses, advice, well="Nothing is wrong with what can be seen.")
+        archiver = found.upkeep.archiver
+        unarchived = archiver is not None and archiver.mode == "off"
+        more = " WAL is not archived, so that only the last backup can be restored." if unarchived else ""
+        diagnoses.diagnoses(found.diagnoses, advice, well=f"Nothing fails in what can be seen.{more}")
         mark = STATUS["unknown"]
         for why, hint in dict.fromkeys((one.why, one.hint) for one in found.upkeep.missing):
             what = "; ".join(one.what for one in found.upkeep.missing if (one.why, one.hint) == (why, hint))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from views.database_upkeep_findings import Told
 
 _OFF = "off"
-"""How an archive is told that is not made: at risk by itself, though nothing fails."""
+"""How an archive is told that is not made: a note, as nothing fails."""
 
 Row = tuple[str, str, str, str, tuple[str, ...]]
 """What, how much, over which time, why it matters, kinds of diagnosis that are about it."""
@@ -49,10 +49,10 @@ def _height(rows: int) -> int:
     return rows * 35 + 38
 
 
-def _status(value: str, kinds: Sequence[str], keys: dict[str, Status]) -> Status:
+def _status(value: str, kinds: Sequence[str], keys: dict[str, Status]) -> str:
     found: Status | None = next((keys[kind] for kind in kinds if kind in keys), None)
     if found is None and value == _OFF:
-        return "risk"
+        return "note"
     return found or ("unknown" if value == format.UNKNOWN else "ok")
 
 
@@ -245,7 +245,9 @@ def settings(report: SettingsReport, _span: Span) -> None:
     frame = pd.DataFrame(
         [
             {
-                "status": one.status, "name": one.name, "value": one.value or format.UNKNOWN, "told": one.told,
+                # A setting that merely differs harms nothing now: the verdict above says so of what does.
+                "status": "note" if one.status in ("risk", "broken") else one.status,
+                "name": one.name, "value": one.value or format.UNKNOWN, "told": one.told,
                 "advice": one.advice, "why": one.why, "takes": one.takes, "source": one.source,
             }
             for one in report.judged

@@ -23,6 +23,11 @@ MOST = 30
 """Most diagnoses that are listed; the rest is counted."""
 
 
+def runbook(name: str) -> str:
+    """How a runbook is named while the console has none: the statement beside it is what it will do."""
+    return f"Runbook {name} (not in the console yet: by hand, as shown)"
+
+
 def diagnoses(found: Sequence[Diagnosis], advice: Mapping[str, Advice], *, well: str = "") -> None:
     """Each diagnosis with its reason behind a fold, the worst first.
 
@@ -44,7 +49,7 @@ def diagnoses(found: Sequence[Diagnosis], advice: Mapping[str, Advice], *, well:
             if one.mend:
                 st.code(clean(one.mend, 2000, lines=True), language=None, wrap_lines=True)
             if told is not None:
-                by = f"Runbook {told.runbook} · " if told.runbook else ""
+                by = f"{runbook(told.runbook)} · " if told.runbook else ""
                 st.caption(inert(f"{by}{told.source}", 400))
     if len(ordered) > MOST:
         st.caption(f"{len(ordered) - MOST} more are not listed.")

@@ -342,8 +342,22 @@ def combinations(found: pd.DataFrame, _span: Span, labels: Sequence[str]) -> Non
                 "moved", "Time moved", "number", unit="s", width=100, help="Seconds spent a second, more than before."
             ),
         ]
-    tables.table(found, columns=columns, key="latency-combinations", alt="Latency by combination of labels")
     here = [label for label in labels if label in found.columns]
+    named = {"replica" if label == REPLICA else label for label in here}
+    # A new table with each filter, so that the click's mark goes with it.
+    key = f"latency-combinations-{'-'.join(st.query_params.get_all(ONLY))[:200]}"
+    st.session_state["latency-combinations drawn"] = [
+        [_written(label, str(row[label])) for label in here if row[label]] for row in found[here].to_dict("records")
+    ]
+
+    def narrow() -> None:
+        drawn = st.session_state["latency-combinations drawn"]
+        row = tables.chosen(key, len(drawn))
+        if row is not None:
+            others = [text for text in st.query_params.get_all(ONLY) if text.partition(":")[0] not in named]
+            _narrow([*others, *drawn[row]])
+
+    tables.table(found, columns=columns, key=key, on_select=narrow, alt="Latency by combination of labels")
     offered = [_written(label, value) for label in here for value in found[label].dropna().unique() if value]
     _more([text[:300] for text in st.query_params.get_all(ONLY)], sorted(offered), "latency-narrow-to")
     few = found.loc[found["noisy"].fillna(False).astype(bool), "name"].tolist()

@@ -44,6 +44,32 @@ def link(
     )
 
 
+def text_link(name: str, label: str, params: Mapping[str, str | Sequence[str]]) -> None:
+    """A line of our own Markdown that leads to a page; foreign text in it has passed :func:`ui.clean.inert`."""
+    st.page_link(pages()[name], label=label, query_params=dict(params))
+
+
+def go(name: str, params: Mapping[str, str | Sequence[str]]) -> None:
+    """Leave for another page at once: what a click on a row of a table does.
+
+    Raises:
+        streamlit.runtime.scriptrunner.RerunException: Always; it ends this run.
+    """
+    st.switch_page(pages()[name], query_params=dict(params))
+
+
+def cover(name: str, label: str, params: Mapping[str, str | Sequence[str]]) -> None:
+    """Make the whole of the container around it lead to a page.
+
+    Args:
+        name: The page.
+        label: What a screen reader says, and who comes by keyboard sees.
+        params: Parameters of the page's address.
+    """
+    with st.container(key=f"cover-{label}"):
+        st.page_link(pages()[name], label=label, query_params=dict(params))
+
+
 def prometheus_graph(query: str, span: Span) -> str | None:
     """The address of Prometheus' own page for a query over a span; ``None`` where none is configured."""
     configured = context.current().configured

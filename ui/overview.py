@@ -9,8 +9,8 @@ import streamlit as st
 
 from analysis.alerts import status_of
 from analysis.events import Event, EventKind, Severity
-from analysis.verdict import FAR, Reading
-from ui import charts, context, format, menu, tables
+from analysis.verdict import FAR, Finding, Reading
+from ui import charts, context, evidence, format, menu, tables
 from ui.clean import inert
 from ui.panel import About
 from ui.tables import Column
@@ -37,13 +37,6 @@ _EVENT_ICONS = {
 
 _REPLICA_STATUS = {"ready": "ok", "not ready": "risk", "unhealthy": "broken", "unreachable": "broken"}
 
-_OF_DATABASE = {
-    "database": ("now", "Who waits for whom"),
-    "database-tables": ("tables", "What it runs out of"),
-    "database-upkeep": ("upkeep", "What keeps its WAL"),
-}
-"""Subject of a finding → the part of Database that has the rest, and what a link to it says."""
-
 TILE_HEIGHT = 150
 """Pixels of the tile of one figure: name, value, distance from usual, and a trend that can be read."""
 
@@ -57,19 +50,35 @@ MOST_EVENTS = 40
 def verdict(found: Verdict, _span: Span) -> None:
     """The state in words: the cause large, the rest below it, and a line of badges."""
     status = STATUS[found.status]
-    st.markdown(f"### :{status.markdown}[{status.icon}] {inert(found.headline, 500)}.", anchors=False)
     led = found.status not in ("ok", "unknown") or (found.findings and found.findings[0].key.startswith("silent:"))
+    with st.container(key="headline"):
+        st.markdown(f"### :{status.markdown}[{status.icon}] {inert(found.headline, 500)}.", anchors=False)
+        if led:
+            _cover(found.findings[0])
     rest = found.findings[1:] if led else found.findings
     if found.recovered is not None:
         _recovered(found.recovered)
     for finding in rest[:6]:
         mark = STATUS[finding.status]
         text = finding.text[:1].upper() + finding.text[1:]
-        st.markdown(f":{mark.markdown}[{mark.icon}] {inert(text, 500)}.")
+        line = f":{mark.markdown}[{mark.icon}] {inert(text, 500)}."
+        shown = evidence.place(finding.subject)
+        if shown is None:
+            st.markdown(line)
+        else:
+            menu.text_link(shown.page, line, evidence.params(shown, finding.since, finding.until))
     if len(rest) > 6:
         st.caption(f"and {len(rest) - 6} more, further down this page")
     with st.container(horizontal=True, gap="small"):
         _badges(found)
+
+
+def _cover(finding: Finding) -> None:
+    """Make the headline lead to the evidence of what it says."""
+    shown = evidence.place(finding.subject)
+    if shown is not None:
+        title = menu.PAGES[shown.page][0]
+        menu.cover(shown.page, f"Open {title}", evidence.params(shown, finding.since, finding.until))
 
 
 def _recovered(recovered: Recovery) -> None:
@@ -86,13 +95,12 @@ def _badges(found: Verdict) -> None:
     for badge in found.badges:
         status = STATUS[badge.status]
         icon = ":material/deployed_code:" if badge.key == "version" else status.icon
-        st.badge(inert(badge.text, 80), icon=icon, color=status.markdown)
-    for subject, (part, label) in _OF_DATABASE.items():
-        if any(one.subject == subject for one in found.findings):
-            params = {**context.current().params(), "part": part}
-            menu.link("database", label, icon=":material/arrow_forward:", params=params)
-    if any(one.subject == "cache" for one in found.findings):
-        menu.link("cache", "What is wrong with it", icon=":material/arrow_forward:")
+        label = f":{status.markdown}-badge[{icon} {inert(badge.text, 80)}]"
+        shown = evidence.place(badge.subject)
+        if shown is None:
+            st.markdown(label, width="content")
+        else:
+            menu.text_link(shown.page, label, evidence.params(shown))
     if found.failures or found.silent:
         menu.link("sources", "What is wrong with them", icon=":material/arrow_forward:")
 
@@ -112,6 +120,10 @@ def figure(found: Figure, _span: Span) -> None:
     reading = found.reading
     status = STATUS[reading.judged]
     fine = not reading.troubled
+    shown = evidence.place(found.signal.key)
+    if shown is not None:
+        title = menu.PAGES[shown.page][0]
+        menu.cover(shown.page, f"{found.signal.title}: open {title}", evidence.params(shown, reading.since))
     st.metric(
         found.signal.title,
         f"{'≥ ' if reading.at_least else ''}{format.value(reading.now, reading.unit)}",
@@ -178,7 +190,10 @@ def events(found: Happened, span: Span) -> None:
     latest = found.events[::-1][:MOST_EVENTS]
     with st.container(height=EVENTS_HEIGHT, border=False, gap="xsmall"):
         for event in latest:
-            st.markdown(_event(event, format.timestamp(event.time, tz)))
+            # To the picture around it, on this very page.
+            menu.text_link(
+                context.current().page, _event(event, format.timestamp(event.time, tz)), evidence.around(event.time)
+            )
         if len(found.events) > len(latest):
             st.caption(f"and {len(found.events) - len(latest)} earlier")
 
@@ -194,7 +209,7 @@ def replicas(found: ServiceState, _span: Span) -> None:
     """Every replica with version and readiness, and the balancer."""
     rows = [_replica(one) for one in found.replicas]
     rows.append({**_replica(found.balancer), "name": "through the balancer"})
-    tables.table(
+    row = tables.table(
         pd.DataFrame(rows),
         columns=[
             Column("status", "", "status", width=90),
@@ -204,8 +219,12 @@ def replicas(found: ServiceState, _span: Span) -> None:
             Column("detail", "In its own words"),
         ],
         key="replicas",
-        alt="Replicas with version and readiness",
+        on_select="rerun",
+        alt="Replicas with version and readiness; a click opens the lines of one",
     )
+    if row is not None:
+        shown = evidence.lines_of(found.replicas[row].name if row < len(found.replicas) else "")
+        menu.go(shown.page, evidence.params(shown))
 
 
 def _replica(one: ReplicaState) -> dict[str, str]:
@@ -232,7 +251,7 @@ def alerts(found: Alerts, _span: Span) -> None:
             for alert in found.held
         ]
     )
-    tables.table(
+    row = tables.table(
         frame,
         columns=[
             Column("status", "", "status", width=90),
@@ -242,9 +261,18 @@ def alerts(found: Alerts, _span: Span) -> None:
             Column("state", "State", width=80),
         ],
         key="alerts",
+        on_select="rerun",
         tz=context.current().tz,
-        alt="Alerts",
+        alt="Alerts; a click opens what one is about",
     )
+    if row is not None:
+        _open(found.held[row])
+
+
+def _open(alert: FiringAlert) -> None:
+    """Go to the evidence of an alert: where its signal is shown, else to the lines of that time."""
+    shown = evidence.place(alert.labels.get("signal", "")) or evidence.LINES
+    menu.go(shown.page, evidence.params(shown, alert.starts_at))
 
 
 def _alert_status(alert: FiringAlert) -> str:

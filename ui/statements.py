@@ -348,9 +348,10 @@ def _openable(frame: pd.DataFrame, columns: Sequence[Column], name: str, *, alt:
     st.session_state[drawn] = [int(number) for number in frame["query_id"]]
 
     def clicked() -> None:
-        rows, ids = st.session_state[key]["selection"]["rows"], st.session_state[drawn]
-        if rows and int(rows[0]) < len(ids):
-            context.change(**{QUERY: str(ids[int(rows[0])])})
+        ids = st.session_state[drawn]
+        row = tables.chosen(key, len(ids))
+        if row is not None:
+            context.change(**{QUERY: str(ids[row])})
 
     tables.table(frame, columns=columns, key=key, on_select=clicked, tz=context.current().tz, alt=alt)
 

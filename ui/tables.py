@@ -65,7 +65,8 @@ def table(
         columns: What is shown, in this order; columns that the frame lacks are left out.
         key: A name for this table that is unique on the page.
         height: In pixels; by default as high as its rows, at most fifteen of them.
-        on_select: ``rerun`` or a function: rows can be selected, one at a time.
+        on_select: ``rerun`` or a function: a click on any cell chooses its row, one at a time; a function asks
+            :func:`chosen` for it.
         tz: The zone of times, named in their heading.
         alt: One sentence for screen readers.
 
@@ -88,10 +89,20 @@ def table(
     if on_select is None:
         st.dataframe(cells, **look)
         return None
-    state = st.dataframe(cells, **look, on_select=on_select, selection_mode="single-row")
-    chosen = state["selection"]["rows"]
-    # The rows may have become fewer since the selection was made.
-    return int(chosen[0]) if chosen and int(chosen[0]) < len(frame) else None
+    # A cell and not a row: rows can be selected by a tick-box only, which is small and says nothing.
+    st.dataframe(cells, **look, on_select=on_select, selection_mode="single-cell")
+    return chosen(key, len(frame))
+
+
+def chosen(key: str, rows: int) -> int | None:
+    """The place of the row of a table that was clicked last, or None.
+
+    Args:
+        key: The table's name.
+        rows: How many rows it has now: they may have become fewer since the click.
+    """
+    cells = st.session_state.get(key, {}).get("selection", {}).get("cells", [])
+    return int(cells[0][0]) if cells and int(cells[0][0]) < rows else None
 
 
 def prepared(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:

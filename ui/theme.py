@@ -36,7 +36,7 @@ LOOKS: dict[Theme, Look] = {
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One of the four verdicts about anything, told by word, mark and colour together.
+    """One of the verdicts about anything, told by word, mark and colour together.
 
     Attributes:
         word: What is written.
@@ -69,6 +69,7 @@ _STATUS: dict[str, Status] = {
     "risk": Status("at risk", ":material/warning:", "▲", "orange", "#8f5600", "#f0b035"),
     "broken": Status("broken", ":material/error:", "✕", "red", "#b3261e", "#ff8f85"),
     "unknown": Status("unknown", ":material/help:", "?", "gray", "#586474", "#9aa7b6"),
+    "note": Status("differs", ":material/info:", "•", "gray", "#586474", "#9aa7b6"),
 }
 _outdated: ContextVar[bool] = ContextVar("outdated", default=False)
 
@@ -108,7 +109,8 @@ class _Statuses(Mapping[str, Status]):
 
 
 STATUS: Mapping[str, Status] = _Statuses()
-"""The four states by key; whatever is not known is ``unknown`` and never ``ok``, nor is what was ``ok``."""
+"""The states by key; whatever is not known is ``unknown`` and never ``ok``, nor is what was ``ok``. ``note`` is what is
+not as advised and harms nothing now, so that a page which says that nothing is wrong shows no amber."""
 
 LEVELS: Mapping[str, Status] = _STATUS
 """The same for what no age changes: the level of a log line, a threshold on a chart, an event of the past."""
@@ -270,6 +272,14 @@ CSS = """
 [class*="st-key-logs-values-"] .stHorizontalBlock { flex-wrap: nowrap; }
 [class*="st-key-logs-plus-"] button, [class*="st-key-logs-plus-"] button > * { justify-content: flex-start; }
 [class*="st-key-logs-plus-"] button p { white-space: nowrap; }
+[data-testid="stVerticalBlock"]:has(> [data-testid="stLayoutWrapper"] > [class*="st-key-cover-"]) {
+  position: relative;
+}
+[data-testid="stLayoutWrapper"]:has(> [class*="st-key-cover-"]) { position: absolute; inset: 0; z-index: 1; }
+[class*="st-key-cover-"], [class*="st-key-cover-"] * { height: 100%; width: 100%; }
+[class*="st-key-cover-"] a { opacity: 0; }
+[class*="st-key-cover-"] a:focus-visible { opacity: 0.85; }
+[data-testid="stMetric"] [data-testid="stTooltipIcon"] { position: relative; z-index: 2; }
 @media (max-width: 1280px) {
   [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
 }

@@ -40,6 +40,9 @@ MOST = 500
 LEAST_SHARE = 0.01
 """Share of the load from which a change of a statement is worth a word."""
 
+LEAST_PAST, LEAST_PAST_AFTER_DEPLOY = timedelta(hours=20), timedelta(minutes=10)
+"""For how long statements must be known before one may be called new; right after a deploy less is enough."""
+
 LOOK_BACK = timedelta(hours=1)
 """How much before the window what is usual is taken from."""
 
@@ -312,8 +315,8 @@ def _changes(
     for one in listed:
         if one.share < LEAST_SHARE:
             break
-        if one.first_seen is not None and one.first_seen >= span.start and (first is None or one.first_seen > first):
-            cause = before(one.first_seen, events)
+        cause = before(one.first_seen, events)
+        if one.first_seen is not None and one.first_seen >= span.start and _is_new(one.first_seen, first, cause):
             until = _until(series.of(one.query_id, "calls"), series.samples)
             found.append(Change("new", one, one.first_seen, until, None, one.sums.mean or 0.0, cause))
             continue
@@ -327,6 +330,13 @@ def _changes(
                 found.append(change)
     # What lasts is told before what is over.
     return tuple(sorted(found, key=lambda one: (one.until is not None, -one.statement.share)))
+
+
+def _is_new(first_seen: datetime, known_since: datetime | None, cause: Event | None) -> bool:
+    """Whether a statement that was seen first at that moment is news: on the first day nearly all are seen first."""
+    if known_since is None:
+        return True
+    return first_seen - known_since >= (LEAST_PAST_AFTER_DEPLOY if cause is not None else LEAST_PAST)
 
 
 def _until(calls: np.ndarray, samples: Sequence[SampleRow]) -> datetime | None:
