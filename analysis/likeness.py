@@ -16,7 +16,7 @@ from analysis.sql_text import HIDDEN, shown
 LONG = 900
 """Characters from which on a session's text may be cut: the server keeps 1,024 bytes unless it is told otherwise."""
 
-_COMMENT = re.compile(rf"--\s*{HIDDEN}|/\*\s*{HIDDEN}\s*\*/")
+_COMMENT = re.compile(rf"--\s{{0,20}}{HIDDEN}|/\*\s{{0,20}}{HIDDEN}\s{{0,20}}\*/")
 _VALUE = re.compile(rf"\$\d+|{HIDDEN}")
 _SPACE = re.compile(r"\s+")
 _TAIL = 40

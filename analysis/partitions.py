@@ -17,7 +17,7 @@ from analysis.verdict import Status
 LEAD = 1 / 6
 """Share of a partition's width before its end at which the next one should be there: two months of a year."""
 
-_RANGE = re.compile(r"FOR VALUES FROM \((.+)\) TO \((.+)\)", re.DOTALL)
+_RANGE = re.compile(r"FOR VALUES FROM \((.{1,600})\) TO \((.{1,600})\)", re.DOTALL)
 _TYPES = ("timestamp with time zone", "timestamp without time zone", "date")
 _DATES = ("%Y_%m_%d", "%Y-%m-%d", "%Y%m%d", "%Y_%m", "%Y-%m", "%Y%m", "%Y")
 _LAST = datetime.max.replace(tzinfo=UTC)

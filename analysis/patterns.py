@@ -63,7 +63,7 @@ MASKS = {
     "size": r"(?<![\w.])\d+(?:\.\d+)?(?:[kKMGTP]i?B|B|bytes)(?!\w)",
     "percent": r"(?<![\w.])[-+]?\d+(?:\.\d+)?%",
     "hex": r"(?<!\w)(?:0x[0-9a-fA-F]+|(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{6,})(?!\w)",
-    "id": r"(?<!\w)(?:[^\W\d][\w-]*\d|\d+[^\W\d])[\w-]*",
+    "id": r"(?<!\w)(?:[^\W\d][\w-]{0,200}\d|\d{1,200}[^\W\d])[\w-]*",
     "number": r"(?<!\w)[-+]?\d+(?:[.,:/-]?\d+)*(?!\w)",
 }
 """What is a value by its form: the word that stands for it, and the expression that finds it. Of two that match at one

@@ -142,7 +142,7 @@ def _detail(raw: Mapping[str, Any], condition: str, filters: str, sort: Sequence
     return " ".join(words)
 
 
-_QUALIFIED = re.compile(r"(?P<skip>'(?:[^']|'')*')|(?<![\w.\"])(?:[a-z_][\w$]*|\"[^\"]+\")\.(?=[a-z_\"])")
+_QUALIFIED = re.compile(r"(?P<skip>'(?:[^']|'')*')|(?<![\w.\"])(?:[a-z_][\w$]{0,128}|\"[^\"]{1,128}\")\.(?=[a-z_\"])")
 
 
 def unqualified(condition: str) -> str:

@@ -231,7 +231,7 @@ def index_for(schema: str, table: str, condition: str, sort: str = "", *, partit
 
 def _sort_key(sort: str) -> tuple[str, str]:
     """The column of a sort key without its table, and its direction; empty where it is an expression."""
-    match = re.fullmatch(r"(?:[\w$]+\.)?(?P<column>[a-z_][\w$]*|\"[^\"]+\")(?P<down> DESC)?(?: NULLS \w+)?", sort)
+    match = re.fullmatch(r"(?:[\w$]{1,128}\.)?(?P<column>[a-z_][\w$]{0,128}|\"[^\"]{1,128}\")(?P<down> DESC)?(?: NULLS \w+)?", sort)
     return (match["column"], match["down"] or "") if match else ("", "")
 
 
@@ -242,9 +242,9 @@ def _as_index(expression: str) -> str:
         plain = plain[1:-1].strip()
     bare = re.sub(r"::[\w ]+$", "", plain)
     bare = bare[1:-1] if bare.startswith("(") and bare.endswith(")") and _closes(bare) else bare
-    if re.fullmatch(r"[a-z_][\w$]*|\"[^\"]+\"", bare):
+    if re.fullmatch(r"[a-z_][\w$]{0,128}|\"[^\"]{1,128}\"", bare):
         return bare
-    return plain if re.fullmatch(r"[a-z_]\w*\(.*\)", plain) and _closes(plain[plain.index("(") :]) else f"({plain})"
+    return plain if re.fullmatch(r"[a-z_]\w{0,128}\(.{0,2000}\)", plain) and _closes(plain[plain.index("(") :]) else f"({plain})"
 
 
 def _closes(text: str) -> bool:

@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-_COMMENT = re.compile(r"/\*(?P<block>.*?)\*/|--[^\n]*", re.DOTALL)
+# One without its end goes on to the end of the text: looking for it from each beginning anew would take for ever.
+_COMMENT = re.compile(r"/\*(?P<block>.*?)(?P<end>\*/|\Z)|--[^\n]*", re.DOTALL)
 _STRING = re.compile(r"'(?:[^']|'')*'")
-_SQLCOMMENTER = re.compile(r"\s*(?P<key>[\w.%\-]{1,60})\s*=\s*'(?P<value>(?:[^'\\]|\\.){0,300})'\s*(?:,|$)")
-_MARGINALIA = re.compile(r"\s*(?P<key>[a-z][\w\-]{0,40}):(?P<value>[^,'\"]{1,200})(?:,|$)")
+_SQLCOMMENTER = re.compile(r"\s{0,20}(?P<key>[\w.%\-]{1,60})\s{0,20}=\s{0,20}'(?P<value>(?:[^'\\]|\\.){0,300})'\s{0,20}(?:,|$)")
+_MARGINALIA = re.compile(r"\s{0,20}(?P<key>[a-z][\w\-]{0,40}):(?P<value>[^,'\"]{1,200})(?:,|$)")
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _TABLE = re.compile(
     rf"\b(?P<word>FROM|INTO|UPDATE(?!\s+OF)|JOIN|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|USING)\s+(?:ONLY\s+)?"
@@ -41,7 +42,7 @@ def tags(text: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for comment in _COMMENT.finditer(text):
         body = comment["block"]
-        if body is None:
+        if body is None or not comment["end"]:
             continue
         for form in (_SQLCOMMENTER, _MARGINALIA):
             pairs = _pairs(body, form)

@@ -19,7 +19,7 @@ HIDDEN = "…"
 
 _SECRET = re.compile(
     r"pass_?(?:word|wd|phrase)|\bpwd\b|secret|credential|(?:api|private|access|encryption)[_-]?key"
-    r"|\w_token\b|\bbearer\b|\w://[^\s/@]*:[^\s@]*@|scram-sha-256\$|\bmd5[0-9a-f]{32}\b",
+    r"|\w_token\b|\bbearer\b|\w://[^\s/@:]{0,100}:[^\s@]{0,200}@|scram-sha-256\$|\bmd5[0-9a-f]{32}\b",
     re.IGNORECASE,
 )
 """Words and forms that come with something secret: passwords, keys, addresses with a password, stored verifiers."""
@@ -45,7 +45,10 @@ _TOKEN = re.compile(
 )
 
 
-@lru_cache(maxsize=1024)
+LONGEST = 20_000
+"""Characters of a statement that are looked at; what follows is left out."""
+
+
 def shown(text: str, literals: bool) -> str:
     """A statement as a viewer may see it.
 
@@ -55,7 +58,7 @@ def shown(text: str, literals: bool) -> str:
             hidden even so.
 
     Returns:
-        The text with ``…`` for each value that is hidden. Without ``literals`` comments are hidden as well, for values
+        The beginning of the text with ``…`` for each value that is hidden. Without ``literals`` comments are hidden as well, for values
         stand in them too.
 
     >>> shown("SELECT * FROM memories WHERE owner = 'ann' AND n > 5 -- for ann", False)
@@ -63,15 +66,21 @@ def shown(text: str, literals: bool) -> str:
     >>> shown("ALTER ROLE ann PASSWORD 'hunter2'", True)
     'ALTER ROLE ann PASSWORD …'
     """
+    return _shown(text[:LONGEST], literals)
+
+
+@lru_cache(maxsize=512)
+def _shown(text: str, literals: bool) -> str:
     # One word of the kind anywhere hides all values: which of them is the password cannot be told for certain.
     seen = literals and not _SECRET.search(text)
     written: list[str] = []
     after_password = unquoted = False
     place = 0
+    last_address = max((match.start() for match in _ADDRESS.finditer(text)), default=-1)
     for kind, part, ended in _tokens(text):
         # With standard_conforming_strings off a backslash keeps the quote behind it from ending the string.
         doubtful = not ended or (kind == "plain" and "\\'" in part)
-        if doubtful and (not seen or _ADDRESS.search(text, place)):
+        if doubtful and (not seen or last_address >= place):
             written.append(_hidden(kind))
             break
         place += len(part)

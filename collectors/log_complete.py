@@ -11,9 +11,9 @@ from collectors.log_query import Term, write
 MOST = 12
 """Most completions that are offered at once."""
 
-_FIELD = re.compile(r"[A-Za-z_@][A-Za-z0-9_@.\-]*")
-_CLAUSE = re.compile(r"(?P<field>[A-Za-z_@][A-Za-z0-9_@.\-]*)(?P<operator>:)(?P<value>.*)", re.DOTALL)
-_GROUP = re.compile(r"(?P<field>[A-Za-z_@][A-Za-z0-9_@.\-]*):$")
+_FIELD = re.compile(r"[A-Za-z_@][A-Za-z0-9_@.\-]{0,255}")
+_CLAUSE = re.compile(r"(?P<field>[A-Za-z_@][A-Za-z0-9_@.\-]{0,255})(?P<operator>:)(?P<value>.*)", re.DOTALL)
+_GROUP = re.compile(r"(?P<field>[A-Za-z_@][A-Za-z0-9_@.\-]{0,255}):$")
 _JOINING = {"AND": "both sides must hold", "OR": "one side must hold", "NOT": "leave out what follows"}
 _COMPARED = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most", ":*": "lines that have it"}
 

@@ -196,8 +196,8 @@ def _values(expression: Expression) -> Iterator[Text | Term | Compare]:
 
 
 _KEYWORDS = ("AND", "OR", "NOT")
-_FIELD = re.compile(r"[A-Za-z_@][A-Za-z0-9_@.\-]*")
-_FIELD_CLAUSE = re.compile(r"(?P<field>[A-Za-z_@][A-Za-z0-9_@.\-]*)(?P<operator>:|>=|<=|>|<|==?)")
+_FIELD = re.compile(r"[A-Za-z_@][A-Za-z0-9_@.\-]{0,255}")
+_FIELD_CLAUSE = re.compile(r"(?P<field>[A-Za-z_@][A-Za-z0-9_@.\-]{0,255})(?P<operator>:|>=|<=|>|<|==?)")
 
 
 def _escaped(text: str, special: str) -> str:

@@ -21,6 +21,7 @@ from records import statement_upkeep
 from records import statements as kept
 from records.database import Database
 from records.leases import Lease
+from records.schema import STATEMENT_LENGTH
 from records.statements import Entries, Fresh, SampleRow
 
 MOST_TEXTS = 200
@@ -172,6 +173,7 @@ def _texts(postgres: Postgres, database: Database, lease: Lease, memory: Memory,
 
 def storable(text: str) -> str:
     """A text of ``pg_stat_statements`` as it may be kept: values of statements that are not normalised are hidden."""
+    text = text[:STATEMENT_LENGTH]
     words = text.lstrip("( \t\r\n").split(None, 1)
     normalised = bool(words) and words[0].upper() in NORMALISED
     return sql_text.shown(text, normalised)
