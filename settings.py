@@ -41,7 +41,7 @@ _DURATION = re.compile(
     r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,12})ms)?", re.ASCII
 )
 # What may hold a secret in an address: all before the last @ (a password may hold a slash), and the query.
-_USERINFO = re.compile(r"//\S{0,1000}@")
+_USERINFO = re.compile(r"//\S{0,300}@")
 _QUERY = re.compile(r"\?[^\s'\"]{1,1000}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"

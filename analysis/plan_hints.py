@@ -170,7 +170,7 @@ def _shortly(condition: str, most: int = 160) -> str:
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
-_COLUMN = r"(?:\(?(?P<column>[a-z_][\w$]*|\"[^\"]+\")\)?(?:::[\w ]+?)?)"
+_COLUMN = r"(?:\(?(?P<column>[a-z_][\w$]{0,128}|\"[^\"]{1,128}\")\)?(?:::[\w ]{1,128}?)?)"
 _EQUAL = re.compile(rf"^\(?{_COLUMN} = (?!ANY)(?P<value>.+)$")
 _ANY = re.compile(rf"^\(?{_COLUMN} = ANY (?P<value>.+)$")
 _RANGE = re.compile(rf"^\(?{_COLUMN} (?:<|>|<=|>=) (?P<value>.+)$")
@@ -231,7 +231,9 @@ def index_for(schema: str, table: str, condition: str, sort: str = "", *, partit
 
 def _sort_key(sort: str) -> tuple[str, str]:
     """The column of a sort key without its table, and its direction; empty where it is an expression."""
-    match = re.fullmatch(r"(?:[\w$]{1,128}\.)?(?P<column>[a-z_][\w$]{0,128}|\"[^\"]{1,128}\")(?P<down> DESC)?(?: NULLS \w+)?", sort)
+    match = re.fullmatch(
+        r"(?:[\w$]{1,128}\.)?(?P<column>[a-z_][\w$]{0,128}|\"[^\"]{1,128}\")(?P<down> DESC)?(?: NULLS \w+)?", sort
+    )
     return (match["column"], match["down"] or "") if match else ("", "")
 
 
@@ -244,7 +246,11 @@ def _as_index(expression: str) -> str:
     bare = bare[1:-1] if bare.startswith("(") and bare.endswith(")") and _closes(bare) else bare
     if re.fullmatch(r"[a-z_][\w$]{0,128}|\"[^\"]{1,128}\"", bare):
         return bare
-    return plain if re.fullmatch(r"[a-z_]\w{0,128}\(.{0,2000}\)", plain) and _closes(plain[plain.index("(") :]) else f"({plain})"
+    return (
+        plain
+        if re.fullmatch(r"[a-z_]\w{0,128}\(.{0,2000}\)", plain) and _closes(plain[plain.index("(") :])
+        else f"({plain})"
+    )
 
 
 def _closes(text: str) -> bool:

@@ -11,9 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_LITERAL = re.compile(
-    r"'(?:[^']|''){0,500}'(?:::(?:\"[^\"]{1,128}\"|[\w .]{1,128}?(?:\[\])?))?(?=[\s),]|$)"
-)
+_LITERAL = re.compile(r"'(?:[^']|''){0,500}'(?:::(?:\"[^\"]{1,128}\"|[\w .]{1,128}?(?:\[\])?))?(?=[\s),]|$)")
 _CALL = re.compile(r"\b[a-z_]\w*\(")
 _COMPARED = re.compile(r"\(?\b(?P<column>[a-z_]\w*)\)?(?:::[\w ]+)? = (?P<value>'(?:[^']|'')*')")
 
@@ -72,14 +70,22 @@ def _marked(expression: str) -> str:
     parts = []
     place = 0
     for literal in _LITERAL.finditer(expression):
-        parts += [_loosely(expression[place : literal.start()]), r"(\$\d+)(?:::\w+)?"]
+        parts += [_loosely(expression[place : literal.start()]), r"(\$\d{1,9})(?:::\w{1,128})?"]
         place = literal.end()
     return "".join([*parts, _loosely(expression[place:])])
 
 
+_SPACE = r"\s{0,5}"
+"""Between the words of an expression; bounded, as two of them may meet."""
+
+
 def _loosely(text: str) -> str:
     words = re.findall(r"::[\w ]+|\w+|\S", text)
-    return r"\s*".join(
-        r"(?:::[\w ]+)?" if word.startswith("::") else rf"(?:\w+\.)?{word}" if word[0].isalpha() else re.escape(word)
+    return _SPACE.join(
+        r"(?:::[\w ]{1,128})?"
+        if word.startswith("::")
+        else rf"(?:\w{{1,128}}\.)?{word}"
+        if word[0].isalpha()
+        else re.escape(word)
         for word in words
-    ).join((r"\s*", r"\s*"))
+    ).join((_SPACE, _SPACE))

@@ -13,7 +13,9 @@ from urllib.parse import unquote
 # One without its end goes on to the end of the text: looking for it from each beginning anew would take for ever.
 _COMMENT = re.compile(r"/\*(?P<block>.*?)(?P<end>\*/|\Z)|--[^\n]*", re.DOTALL)
 _STRING = re.compile(r"'(?:[^']|'')*'")
-_SQLCOMMENTER = re.compile(r"\s{0,20}(?P<key>[\w.%\-]{1,60})\s{0,20}=\s{0,20}'(?P<value>(?:[^'\\]|\\.){0,300})'\s{0,20}(?:,|$)")
+_SQLCOMMENTER = re.compile(
+    r"\s{0,20}(?P<key>[\w.%\-]{1,60})\s{0,20}=\s{0,20}'(?P<value>(?:[^'\\]|\\.){0,300})'\s{0,20}(?:,|$)"
+)
 _MARGINALIA = re.compile(r"\s{0,20}(?P<key>[a-z][\w\-]{0,40}):(?P<value>[^,'\"]{1,200})(?:,|$)")
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _TABLE = re.compile(

@@ -58,8 +58,8 @@ def shown(text: str, literals: bool) -> str:
             hidden even so.
 
     Returns:
-        The beginning of the text with ``…`` for each value that is hidden. Without ``literals`` comments are hidden as well, for values
-        stand in them too.
+        The beginning of the text with ``…`` for each value that is hidden. Without ``literals`` comments are hidden as
+        well, for values stand in them too.
 
     >>> shown("SELECT * FROM memories WHERE owner = 'ann' AND n > 5 -- for ann", False)
     'SELECT * FROM memories WHERE owner = … AND n > … -- …'

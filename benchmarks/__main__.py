@@ -11,7 +11,10 @@ from collections.abc import Sequence
 
 from benchmarks.measured import Benchmark
 
-NAMES = ("frames", "page", "viewers", "window30d", "paint", "logsearch", "patterns", "ash", "statements", "catalogue")
+NAMES = (
+    *("frames", "page", "viewers", "window30d", "paint", "logsearch", "patterns", "ash", "statements", "catalogue"),
+    *("regex",),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

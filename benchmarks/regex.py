@@ -28,8 +28,9 @@ MEGABYTE = 1_000_000
 
 FRAGMENTS = (
     *"a0_ ('\"/-:@.$\\=\n,[<{%?&*|é;",
-    "a ", " a", "a.", "1.", "0a", "a0", "a(", "(a", "()", "( ", "''", "\\'", '""', "'a", "'a'", "'a',", "a,", "a=", "a:",
-    "://", "x://a:", "a@", "/*", "*/", "/**/", "/*a", "--", "--\n", "$1", "$a$", "::", "::a", "::a ", "1e+", "A ", "1:",
+    "a ", " a", "a.", "1.", "0a", "a0", "a(", "(a", "()", "( ", "''", "\\'", '""', "'a", "'a'", "'a',", "a,", "a=",
+    "a:", "://", "x://a:", "a@", "/*", "*/", "/**/", "/*a", "--", "--\n", "$1", "$a$", "::", "::a", "::a ", "1e+", "A ",
+    "1:",
     "a-", "-a", "a/", "/a", "a_", "a'", "E'", "\n ", "\r\n", "<a>", "[a]", "{a}", "%41", "eyJ", "eyJ-", "1,", "a a",
 )  # fmt: skip
 """What hard texts are made of, beside the words of the pattern itself."""
@@ -103,9 +104,9 @@ CALLS = frozenset({"compile", "match", "search", "fullmatch", "sub", "subn", "sp
 
 
 def _flags(call: ast.Call) -> re.RegexFlag:
-    given = [part.attr for argument in [*call.args, *call.keywords] for part in ast.walk(argument)
-             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "re"]  # fmt: skip
-    return functools.reduce(operator.or_, (re.RegexFlag[name] for name in given), re.RegexFlag(0))
+    parts = [part for one in [*call.args, *call.keywords] for part in ast.walk(one)]
+    names = [part.attr for part in parts if isinstance(part, ast.Attribute) and part.attr in re.RegexFlag.__members__]
+    return functools.reduce(operator.or_, (re.RegexFlag[name] for name in names), re.RegexFlag(0))
 
 
 def _text(node: ast.expr) -> str | None:
@@ -161,10 +162,39 @@ def seconds(pattern: re.Pattern[str], text: str) -> float:
     return time.thread_time() - began
 
 
-def worst(expression: Expression, size: int) -> tuple[float, Callable[[int], str]]:
-    """The longest time over texts of this length, and what makes the text."""
-    return max(((seconds(expression.pattern, make(size)), make) for make in hard_texts(expression.pattern)), key=_first)
+def hardest(expression: Expression, size: int) -> Callable[[int], str]:
+    """What makes the text of this length that takes a pattern longest."""
+    return max(hard_texts(expression.pattern), key=lambda make: seconds(expression.pattern, make(size)))
 
 
-def _first(pair: tuple[float, Any]) -> float:
-    return pair[0]
+LOOK, ROUNDS, FEW = 2_000, 3, 12
+
+
+def measure() -> Mapping[str, float]:
+    """Find the hard texts with short ones, then run the hardest at half a megabyte and at one."""
+    found = []
+    for expression in expressions():
+        make = hardest(expression, LOOK)
+        found.append((seconds(expression.pattern, make(10 * LOOK)), expression, make))
+    found.sort(key=lambda one: one[0], reverse=True)
+    whole, growth = 0.0, 0.0
+    for _, expression, make in found[:FEW]:
+        half = min(seconds(expression.pattern, make(MEGABYTE // 2)) for _ in range(ROUNDS))
+        full = min(seconds(expression.pattern, make(MEGABYTE)) for _ in range(ROUNDS))
+        whole, growth = max(whole, full), max(growth, full / half)
+    return {"worst_seconds_a_megabyte": whole, "times_half": growth, "patterns": len(found)}
+
+
+BENCHMARK = Benchmark(
+    "regex",
+    "Every regular expression of the console is run over texts that are made of its own words to be hard for it; the "
+    f"{FEW} slowest then over half a megabyte and a whole one.",
+    {
+        "worst_seconds_a_megabyte": Figure("Processor time of the slowest for one megabyte, looked for everywhere."),
+        "times_half": Figure(
+            "Time for a megabyte by that for half of it, at worst: 2 is linear, 4 quadratic.", "<= 2.5"
+        ),
+        "patterns": Figure("How many expressions there are."),
+    },
+    measure,
+)

@@ -45,16 +45,16 @@ _RIGHTS = (
 _SET_PATH = "SELECT pg_catalog.set_config('search_path', %s, true)"
 _SCHEMAS = "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]"
 
-_KINDS = re.compile(r"[\s(]*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE)
-_LEADING_COMMENT = re.compile(r"\s*(?:/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*(?:\n|$))")
+_KINDS = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE)
+_SKIPPED = re.compile(r"\s+|/\*.*?(?:\*/|\Z)|--[^\n]*(?:\n|$)", re.DOTALL)
 _PARAMETER = re.compile(r"\$\d+")
 
 # Where pg_stat_statements replaced a value, what is left is no SQL: interval '1 day' became interval $1. Each is put
 # into a form that takes a parameter. The first alternative steps over strings, names and comments.
 _SKIP = r"(?P<skip>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?(?:\*/|\Z)|--[^\n]*)"
 _TYPED = re.compile(
-    rf"{_SKIP}|\b(?P<type>interval|date|timestamptz|timestamp|timetz|time|uuid|inet|jsonb?)\s+(?P<typed>\$\d+)"
-    rf"|\bextract\s*\(\s*(?P<field>\$\d+)\s+from\b",
+    rf"{_SKIP}|\b(?P<type>interval|date|timestamptz|timestamp|timetz|time|uuid|inet|jsonb?)\s{1, 20}(?P<typed>\$\d+)"
+    rf"|\bextract\s{0, 20}\(\s{0, 20}(?P<field>\$\d{1, 9})\s{1, 20}from\b",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -179,10 +179,10 @@ def asked(text: str, major: int) -> str:
         ValueError: There can be none; the text says why, as a clause after "PostgreSQL".
     """
     place = 0
-    while match := _LEADING_COMMENT.match(text, place):
+    while match := _SKIPPED.match(text, place):
         place = match.end()
     plain = text[place:]
-    if not _KINDS.match(plain):
+    if not _KINDS.match(plain.lstrip("( \t\r\n")):
         raise ValueError("has no plan for this kind of statement")
     if major >= GENERIC_SINCE:
         return f"EXPLAIN (GENERIC_PLAN, VERBOSE, FORMAT JSON) {_renumbered(_TYPED.sub(_parsable, plain))}"
@@ -275,7 +275,9 @@ def _refuse_more_than_one(connection: psycopg.Connection[Any], statement: str) -
 _MISSING = re.compile(
     r"permission denied for (?P<kind>table|view|schema|function|sequence|materialized view) (?P<name>\S{1,300})"
 )
-_WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE)\b|\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\b", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\s{0,20}(?:INSERT|UPDATE|DELETE|MERGE)\b|\b(?:INSERT\s{1,20}INTO|UPDATE|DELETE\s{1,20}FROM)\b", re.IGNORECASE
+)
 
 
 def _denied(database: Postgres, error: Denied, role: str, text: str) -> Denied:

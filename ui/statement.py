@@ -134,7 +134,7 @@ def _table_link(name: str) -> None:
 
 # Whatever may hold such words without meaning them comes first. Within brackets nothing is broken.
 _PIECES = re.compile(
-    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?\*/|--[^\n]*|\((?:[^()]|\([^()]*\))*\)"
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?(?:\*/|\Z)|--[^\n]*|\((?:[^()]|\([^()]*\))*\)"
     r"|\b(?P<clause>FROM|WHERE|GROUP BY|HAVING|ORDER BY|LIMIT|OFFSET|RETURNING|VALUES|SET|ON CONFLICT|WINDOW|FOR UPDATE"
     r"|(?:(?:LEFT|RIGHT|FULL|INNER|CROSS)(?: OUTER)? )?JOIN|UNION(?: ALL)?)\b(?P<open>(?=\())?|\w+|.",
     re.IGNORECASE | re.DOTALL,
@@ -158,7 +158,7 @@ def formatted(text: str) -> str:
     for piece in _PIECES.finditer(text.strip()):
         clause = piece["clause"]
         parts.append(f"\n{clause}" if clause and parts and not piece["open"] else piece[0])
-    return re.sub(r"[ ]+\n", "\n", "".join(parts))
+    return "\n".join(line.rstrip(" ") for line in "".join(parts).split("\n"))
 
 
 def history(found: History, span: Span) -> None:
