@@ -11,8 +11,8 @@ import functools
 import importlib
 import operator
 import re
-import re._constants as words
-import re._parser as parser
+import re._constants as words  # type: ignore[import-not-found]
+import re._parser as parser  # type: ignore[import-not-found]
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
