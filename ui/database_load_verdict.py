@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from ui import charts, context, format, menu
 from ui.clean import clean, inert
 from ui.database import PART
 from ui.database_moments import AT
-from ui.theme import STATUS
+from ui.theme import STATUS, outdated
 
 if TYPE_CHECKING:
     from collectors.span import Span
@@ -50,7 +51,8 @@ MEANS: Mapping[str, str] = {
 def verdict(found: Judged, span: Span) -> None:
     """The first row: is it too much, since when, what is it; with the figures behind it."""
     status, words = sentence(found)
-    mark = STATUS[status]
+    with outdated() if found.stopped is not None else nullcontext():  # of now nothing is known
+        mark = STATUS[status]
     st.markdown(f"### :{mark.markdown}[{mark.icon}] {inert(words, 500)}", anchors=False)
     if found.stopped is not None:
         unknown = STATUS["unknown"]

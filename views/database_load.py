@@ -27,6 +27,7 @@ from views.database_load_names import BY, is_rest, names_of, shares_of
 from views.database_processors import Processors, load_processors
 from views.events import events_or_none
 from views.parallel import side_by_side
+from views.silence import silence_of
 
 T = TypeVar("T")
 
@@ -168,7 +169,7 @@ def load_over_time(
     newest = found.newest + timedelta(seconds=MINUTE) if found.newest is not None else None
     unknown = "" if bool(activity.total(frame).notna().any()) else _why_nothing(sources, found, span, enabled=enabled)
     over_time = OverTime(by, frame, names, processors, events, step, newest, found.oldest, unknown)
-    return Kept(over_time, _as_of(newest, span))
+    return Kept(over_time, _as_of(newest, span), _silence(sources, newest, span))
 
 
 def load_parts(
@@ -208,7 +209,12 @@ def load_judged(
     stopped, why = None, ""
     if found.newest is not None and span.live and datetime.now(UTC) - found.newest > LATE:
         stopped, why = found.newest, why_not_sampled(sources, enabled=enabled)
-    return Kept(Judged(found, heavy, parts, worst, bool(narrow), stopped, why), kept.as_of)
+    return Kept(Judged(found, heavy, parts, worst, bool(narrow), stopped, why), kept.as_of, kept.error)
+
+
+def _silence(sources: Sources, newest: datetime | None, span: Span) -> SourceError | None:
+    """Why the samples that end a live window are not of now; a window of the past has all that it will have."""
+    return silence_of(sources.postgres.source.guard) if newest is not None and span.live else None
 
 
 def why_not_sampled(sources: Sources, *, enabled: bool) -> str:
@@ -261,7 +267,9 @@ def _parts(
     unknown = "" if looks else _why_nothing(sources, looked, span, enabled=enabled)
     if looks and not groups:
         unknown = "No session was active in this window."
-    return Kept(Parts(shares, looks, unknown), datetime.now(UTC))
+    error = _silence(sources, looked.newest if looks else None, span)
+    as_of = datetime.now(UTC) if error is None else _as_of(looked.newest, span)
+    return Kept(Parts(shares, looks, unknown), as_of, error)
 
 
 def _cut(frame: pd.DataFrame, newest: datetime | None, step: int) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from collectors.deadline import deadline
 from collectors.errors import Denied, NotConfigured, SourceError, TimedOut, Unreachable
+from collectors.guard import Guard
 from collectors.registry import Sources
 from settings import SOURCE_TITLES
 
@@ -63,6 +64,15 @@ def load_silences(sources: Sources, names: tuple[str, ...]) -> list[Silence]:
         if health.breaker == "half_open":  # its rest is over
             threading.Thread(target=_probe, args=(_PROBES[name], sources), daemon=True).start()
     return found
+
+
+def silence_of(guard: Guard) -> SourceError | None:
+    """Why a source is silent as a whole; ``None`` where it answers.
+
+    For what is made of the console's own records of a source: they can be read, and end when it fell silent.
+    """
+    outage = guard.health().silent
+    return outage.error if outage is not None else None
 
 
 def _probe(ask: Callable[[Sources], object], sources: Sources) -> None:

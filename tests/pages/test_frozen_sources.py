@@ -7,7 +7,7 @@ cache of answers keeps no old one here.
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -218,19 +218,25 @@ def plain(text: str) -> set[str]:
     return {line for line in lines if not line.startswith(("as of ", "] Nothing is wrong"))}
 
 
-def told(console: Console) -> dict[str, str]:
-    return {name: words(console.draw(name)) for name in PAGES}
+def told(console: Console, names: Iterable[str]) -> dict[str, str]:
+    return {name: words(console.draw(name)) for name in names}
+
+
+def concerned(source: str) -> list[str]:
+    """The pictures that ask this source, and those of all sources."""
+    asked = HEADLINED.get(source, set()) | {name for of, name in OF if of == source}
+    return [name for name in PAGES if name in {"overview", "sources"} | asked]
 
 
 @pytest.mark.parametrize("source", SOURCE_NAMES)
 def test_a_frozen_source_is_the_headline_nothing_of_it_is_called_well_and_all_comes_back(console: Console, source: str):
-    title = SOURCE_TITLES[source]
-    before = {name: panels(console.draw(name)) for name in PAGES}
+    title, names = SOURCE_TITLES[source], concerned(source)
+    before = {name: panels(console.draw(name)) for name in names}
     with console.frozen(source):
         guard = getattr(console.sources, source).source.guard
-        until(lambda: told(console) and guard.health().silent, f"{title} being given up")
+        until(lambda: told(console, names) and guard.health().silent, f"{title} being given up")
         outage = guard.health().silent
-        for name in PAGES:
+        for name in names:
             app = console.draw(name)
             text, drawn = words(app), panels(app)
             if name in HEADLINED.get(source, ()):
@@ -248,6 +254,8 @@ def test_a_frozen_source_is_the_headline_nothing_of_it_is_called_well_and_all_co
         assert f"['✕ broken'],{source}," in sources
 
     def back() -> bool:
-        return not any("has not answered" in text or "Last good answer" in text for text in told(console).values())
+        return not any(
+            "has not answered" in text or "Last good answer" in text for text in told(console, names).values()
+        )
 
     until(back, f"everything of {title} being back")

@@ -4,12 +4,21 @@ from dataclasses import replace
 
 import pytest
 
+from collectors import guard as guards
+from collectors.guard import Guard
 from settings import HTTP_SOURCES, SOURCE_NAMES, Settings
 from tests.support import real_parts, redis_servers, scripted_store
 from tests.support.looping import until
-from views.sources import load_reports, overall
+from views import sources
+from views.sources import _slow, load_reports, overall
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real source may be slow here, because the machine is busy; what is called slow is proved by itself below."""
+    monkeypatch.setattr(sources, "_slow", lambda *_: "")
 
 
 def reports(sources):
@@ -225,3 +234,35 @@ def test_a_replica_and_a_node_of_a_cluster_are_called_what_they_are(build):
         assert "It is one node of a cluster" in lacks(reports(build(cache(node.port)))["redis"])
         report = reports(build(cache(node.port, database=1)))["redis"]
         assert (report.status, report.summary) == ("broken", "is one node of a cluster, which has database 0 only")
+
+
+@pytest.mark.parametrize(
+    ("slowest", "limit", "told"),
+    [
+        (None, 5.0, "answers"),
+        (0.3, 5.0, "answers"),
+        (1.9, 5.0, "answers"),
+        (2.1, 5.0, "answers slowly: 2.1 s of its 5 s"),
+        (6.1, 8.0, "answers slowly: 6.1 s of its 8 s"),
+        (0.6, 1.0, "answers slowly: 0.6 s of its 1 s"),
+    ],
+)
+def test_a_source_that_takes_long_is_slow_and_not_well(slowest, limit, told):
+    guard = Guard("test", "elasticsearch")
+    with guard.attempt():
+        pass
+    health = replace(guard.health(), slowest=slowest)
+    assert f"answers{_slow(health, limit)}" == told
+
+
+def test_a_guard_knows_the_slowest_answer_of_the_last_minute(monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(guards.time, "monotonic", lambda: clock[0])
+    guard = Guard("test", "elasticsearch")
+    for seconds in (0.2, 6.1, 0.1):
+        with guard.attempt():
+            clock[0] += seconds
+    assert guard.health().slowest == pytest.approx(6.1)
+    assert guard.health().last_latency == pytest.approx(0.1)
+    clock[0] += guards.RECENT_SECONDS + 1
+    assert guard.health().slowest is None
