@@ -32,6 +32,8 @@ def show(visit: context.Context) -> None:
     if not asked.usable:
         return
 
+    # What the panels ask: an opened line is a part of the address and not of their questions.
+    question = (asked, sight)
     wide, side = st.columns([3, 2] if state.line else [4, 1])
     above, below = wide.container(), wide.container()
     # The list is asked first and waits for nothing else: its panel runs beside those of the counts.
@@ -58,6 +60,7 @@ def show(visit: context.Context) -> None:
             about=log_list.about,
             every=log_list.TAIL_SECONDS if state.reading == "tail" else None,
             leads=True,
+            asks=(question, state.order, state.columns),
         )
     with above:
         panel(
@@ -68,6 +71,7 @@ def show(visit: context.Context) -> None:
             height=log_chart.HEIGHT,
             empty=log_chart.why_empty,
             about=log_chart.about,
+            asks=(question, state.by),
         )
     with side:
         if state.line:
@@ -106,6 +110,7 @@ def show(visit: context.Context) -> None:
         height=360,
         empty=log_patterns.why_empty,
         about=log_patterns.about,
+        asks=question,
     )
 
 

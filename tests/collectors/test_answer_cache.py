@@ -164,3 +164,19 @@ def test_a_value_whose_size_cannot_be_told_leaves_nobody_waiting():
     for _ in range(2):
         with pytest.raises(TypeError):
             cache.get(VIEW, 1, lambda: "answer")
+
+
+def test_an_answer_about_now_of_a_silent_source_is_never_returned_without_its_error():
+    silent: list[SourceError] = []
+    cache = AnswerCache(10**6, 60, 3600, len, lambda view: silent[0] if silent and view == VIEW else None)
+    other = ("test", "redis", "info")
+    for view in (VIEW, other):
+        assert cache.get(view, None, lambda: "now").error is None
+    assert cache.get(VIEW, "an hour that is over", lambda: "then").error is None
+    silent.append(DOWN)
+    kept = cache.get(VIEW, None, failing(DOWN))
+    assert (kept.value, kept.error) == ("now", DOWN)  # fresh by its time, and yet not of now
+    assert cache.get(other, None, failing(DOWN)).error is None
+    assert cache.get(VIEW, "an hour that is over", failing(DOWN)).error is None
+    silent.clear()
+    assert cache.get(VIEW, None, failing(DOWN)).error is None
