@@ -7,6 +7,7 @@ period beside it, ``tz`` for the zone of all times. This module has no Streamlit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,19 @@ PRESETS: dict[str, int] = {
 }
 """Relative windows, in seconds, in the order of the list that people choose from."""
 
-PRESET_TITLES = {key: f"last {key[:-1]} {({'m': 'min', 'h': 'h', 'd': 'd'})[key[-1]]}" for key in PRESETS}
+_UNITS = {"s": (1, "s"), "m": (60, "min"), "h": (3600, "h"), "d": (86400, "d")}
+
+
+def preset_title(preset: str) -> str:
+    """How a window that ends now is called.
+
+    >>> preset_title("90m")
+    'last 90 min'
+    """
+    return f"last {preset[:-1]} {_UNITS[preset[-1]][1]}"
+
+
+PRESET_TITLES = {key: preset_title(key) for key in PRESETS}
 
 COMPARE_TITLES: dict[str, str] = {
     "": "no comparison",
@@ -52,7 +65,7 @@ class Window:
     """What a page shows.
 
     Attributes:
-        preset: A key of ``PRESETS`` for a window that ends now; ``None`` for one that stands still.
+        preset: A length such as ``1h`` or ``90m`` for a window that ends now; ``None`` for one that stands still.
         start: First moment of a window that stands still, aware UTC.
         end: Its last moment.
         compare: Which earlier period is drawn beside it: a key of ``COMPARE_TITLES``, or both ends of a stretch as
@@ -80,7 +93,7 @@ class Window:
         """First and last moment, with the clock at ``now``."""
         if self.start is not None and self.end is not None:
             return self.start, self.end
-        return now - timedelta(seconds=PRESETS[self.preset or "1h"]), now
+        return now - timedelta(seconds=seconds_of(self.preset or "1h")), now
 
     def span(self, now: datetime, limits: Limits) -> Span:
         """The window as sources are asked for it; all viewers within ``answer_ttl`` share it."""
@@ -126,6 +139,10 @@ class Window:
             start, end = middle - SHORTEST / 2, middle + SHORTEST / 2
         return replace(self, preset=None, start=_whole(start), end=_whole(end))
 
+    def ending_now(self, preset: str) -> Window:
+        """A window of that length that moves with the clock."""
+        return replace(self, preset=preset, start=None, end=None)
+
     def moved(self, now: datetime, lengths: float) -> Window:
         """The window moved by a multiple of its length; one that would pass now ends now and stands still."""
         start, end = self.ends(now)
@@ -136,7 +153,7 @@ class Window:
     def widened(self, now: datetime) -> Window:
         """Twice as long around the same middle, and not beyond now; a preset becomes the next longer one."""
         if self.preset is not None:
-            longer = [key for key, seconds in PRESETS.items() if seconds >= 2 * PRESETS[self.preset]]
+            longer = [key for key, seconds in PRESETS.items() if seconds >= 2 * seconds_of(self.preset)]
             return replace(self, preset=longer[0] if longer else self.preset)
         start, end = self.ends(now)
         half = (end - start) / 2
@@ -150,7 +167,7 @@ class Window:
     def title(self, now: datetime) -> str:
         """How it is called on the page: ``last 1 h`` or ``23 Nov 13:00 – 14:00 UTC``."""
         if self.preset is not None:
-            return PRESET_TITLES[self.preset]
+            return preset_title(self.preset)
         start, end = (moment.astimezone(self.tz) for moment in self.ends(now))
         before, after = (format.zone_name(moment, self.tz) for moment in (start, end))
         clock = "%H:%M:%S" if start.second or end.second or end - start < timedelta(minutes=10) else "%H:%M"
@@ -174,10 +191,12 @@ def parse(params: Mapping[str, str], view: View, zone: str = "UTC") -> tuple[Win
     remarks: list[str] = []
     window = Window(view.window, zone=zone)
     if "w" in params:
-        if params["w"] in PRESETS:
+        if _is_preset(params["w"]):
             window = replace(window, preset=params["w"])
         else:
-            remarks.append(f"w={_short(params['w'])} is not a window; it can be {', '.join(PRESETS)}.")
+            remarks.append(
+                f"w={_short(params['w'])} is not a window; it can be {', '.join(PRESETS)}, or a length such as 90m."
+            )
     if "from" in params or "to" in params:
         start, end = _moment(params.get("from", "")), _moment(params.get("to", ""))
         if start is None or end is None:
@@ -204,6 +223,27 @@ def parse(params: Mapping[str, str], view: View, zone: str = "UTC") -> tuple[Win
         except (ZoneInfoNotFoundError, ValueError, OSError):
             remarks.append(f"tz={_short(params['tz'])} is not a time zone; times are in {window.zone}.")
     return window, remarks
+
+
+def seconds_of(preset: str) -> int:
+    """The length of a window that ends now."""
+    return int(preset[:-1]) * _UNITS[preset[-1]][0]
+
+
+def preset_of(seconds: int) -> str:
+    """A length as ``Window.preset`` and the address have it: as it is usually called, or else in its largest unit.
+
+    >>> preset_of(5400), preset_of(86400), preset_of(3 * 86400)
+    ('90m', '24h', '3d')
+    """
+    usual = next((key for key, length in PRESETS.items() if length == seconds), "")
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNITS[unit][0] == 0)
+    return usual or f"{seconds // _UNITS[unit][0]}{unit}"
+
+
+def _is_preset(text: str) -> bool:
+    found = re.fullmatch(r"[1-9][0-9]{0,7}[smhd]", text)
+    return found is not None and SHORTEST.total_seconds() <= seconds_of(text) <= LONGEST.total_seconds()
 
 
 def stretch(start: datetime, end: datetime) -> str:
