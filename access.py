@@ -21,9 +21,13 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What somebody may do; ``IDENTIFIERS`` is to see who: user ids, sessions, addresses."""
+    """What somebody may do.
+
+    ``IDENTIFIERS`` is to see who: user ids, sessions, addresses; ``SAVE`` is to keep windows and searches for all.
+    """
 
     LOOK = "look"
+    SAVE = "save"
     IDENTIFIERS = "identifiers"
     RUN_READ = "run-read"
     RUN_CHANGE = "run-change"
@@ -34,7 +38,9 @@ class Right(StrEnum):
 
 _GRANTED: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.LOOK}),
-    Role.OPERATOR: frozenset({Right.LOOK, Right.IDENTIFIERS, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}),
+    Role.OPERATOR: frozenset(
+        {Right.LOOK, Right.SAVE, Right.IDENTIFIERS, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}
+    ),
     Role.ADMIN: frozenset(Right),
 }
 
@@ -79,6 +85,12 @@ def rights(viewer: Viewer) -> frozenset[Right]:
 def may(viewer: Viewer, right: Right) -> bool:
     """Whether the viewer may do this; what no role of theirs grants is denied."""
     return right in rights(viewer)
+
+
+def may_delete(viewer: Viewer, author: str) -> bool:
+    """Whether the viewer may delete what ``author`` saved: their own, or anybody's for who may change things."""
+    own = may(viewer, Right.SAVE) and viewer.name == author
+    return own or may(viewer, Right.RUN_CHANGE)
 
 
 def visibility(viewer: Viewer) -> str:

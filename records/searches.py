@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import RowMapping, exc, insert, select, update
+from sqlalchemy import RowMapping, delete, exc, func, insert, select, update
 
 from records.database import Database
 from records.schema import LABEL_LENGTH, NAME_LENGTH, QUERY_LENGTH, saved_searches
+
+MOST_KEPT = 200
+"""Most searches of an environment at a time; who wants to save another one deletes one first."""
+
+MOST_DELETED = 1000
+"""Most deleted searches of an environment that the records remember; the oldest ones go first."""
 
 MOST_LISTED = 500
 """Most searches that one list holds, whatever limit was asked for."""
@@ -71,7 +77,8 @@ def save_search(
         created_by: Name of the viewer.
 
     Raises:
-        InvalidSearch: The label is taken, there is nothing to save, or a value is not as described.
+        InvalidSearch: There are ``MOST_KEPT`` already, the label is taken, there is nothing to save, or a value is not
+            as described.
         RecordsError: The database could not be used; nothing was saved.
     """
     search = SavedSearch(
@@ -86,7 +93,11 @@ def save_search(
     )
     if not search.query and not search.filters:
         raise InvalidSearch("There is nothing to save: the search is empty and has no filter.")
+    t = saved_searches
     with database.writing() as connection:
+        kept = select(func.count()).where(t.c.environment == environment, t.c.deleted_at.is_(None))
+        if (connection.scalar(kept) or 0) >= MOST_KEPT:
+            raise InvalidSearch(f"There are {MOST_KEPT} saved searches already. Delete one that nobody needs first.")
         try:
             connection.execute(
                 insert(saved_searches).values(
@@ -148,7 +159,17 @@ def delete_search(database: Database, search_id: uuid.UUID, by: str) -> bool:
         .values(deleted_by=by[:NAME_LENGTH], deleted_at=datetime.now(UTC))
     )
     with database.writing() as connection:
-        return connection.execute(change).rowcount == 1
+        found = connection.execute(change.returning(t.c.environment)).scalar()
+        if found is None:
+            return False
+        old = (
+            select(t.c.id)
+            .where(t.c.environment == found, t.c.deleted_at.is_not(None))
+            .order_by(t.c.deleted_at.desc(), t.c.id)
+            .offset(MOST_DELETED)
+        )
+        connection.execute(delete(t).where(t.c.id.in_(old)))
+        return True
 
 
 def _label(text: str) -> str:

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, exc, insert, select, update
+from sqlalchemy import RowMapping, delete, exc, func, insert, select, update
 
 from records.database import Database
 from records.schema import LABEL_LENGTH, NAME_LENGTH, NOTE_LENGTH, saved_windows
+
+MOST_KEPT = 200
+"""Most windows of an environment at a time; who wants to save another one deletes one first."""
+
+MOST_DELETED = 1000
+"""Most deleted windows of an environment that the records remember; the oldest ones go first."""
 
 MOST_LISTED = 500
 """Most windows that one list holds, whatever limit was asked for."""
@@ -60,7 +66,7 @@ def save_window(
         note: Free text of at most 2,000 characters.
 
     Raises:
-        InvalidWindow: The label is taken, or a value is not as described.
+        InvalidWindow: There are ``MOST_KEPT`` already, the label is taken, or a value is not as described.
         RecordsError: The database could not be used; nothing was saved.
     """
     window = SavedWindow(
@@ -75,7 +81,11 @@ def save_window(
     )
     if window.end <= window.start:
         raise InvalidWindow("A window must end after it starts.")
+    t = saved_windows
     with database.writing() as connection:
+        kept = select(func.count()).where(t.c.environment == environment, t.c.deleted_at.is_(None))
+        if (connection.scalar(kept) or 0) >= MOST_KEPT:
+            raise InvalidWindow(f"There are {MOST_KEPT} saved windows already. Delete one that nobody needs first.")
         try:
             connection.execute(insert(saved_windows).values(_row(window)))
         except exc.IntegrityError:
@@ -126,7 +136,17 @@ def delete_window(database: Database, window_id: uuid.UUID, by: str) -> bool:
         .values(deleted_by=by[:NAME_LENGTH], deleted_at=datetime.now(UTC))
     )
     with database.writing() as connection:
-        return connection.execute(change).rowcount == 1
+        found = connection.execute(change.returning(t.c.environment)).scalar()
+        if found is None:
+            return False
+        old = (
+            select(t.c.id)
+            .where(t.c.environment == found, t.c.deleted_at.is_not(None))
+            .order_by(t.c.deleted_at.desc(), t.c.id)
+            .offset(MOST_DELETED)
+        )
+        connection.execute(delete(t).where(t.c.id.in_(old)))
+        return True
 
 
 def _label(text: str) -> str:

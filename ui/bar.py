@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
@@ -12,10 +10,16 @@ import streamlit as st
 from records import windows as saved
 from records.database import Database
 from records.errors import RecordsError
-from ui import context, format, zones
+from ui import context, format, saved_windows, zones
 from ui.clean import clean, inert
 from ui.context import Context
+from ui.copy_link import copy_link
+from ui.theme import STATUS
 from ui.window import COMPARE_TITLES, PRESET_TITLES, PRESETS, Window, interval, stretch
+from ui.window_text import EXAMPLES, LONGEST_TEXT, WindowTextError, understood
+
+_TURN = "bar picker turn"
+_PROBLEM = "bar typed window problem"
 
 COMMON_ZONES = (
     "UTC",
@@ -69,26 +73,71 @@ def _environments(visit: Context) -> None:
 
 
 def _window(visit: Context, database: Database | None, now: datetime) -> None:
-    window = visit.window
-    with st.popover(window.title(now), icon=":material/schedule:", help="Choose the window", key="bar-window"):
-        key = f"bar-preset-{window.preset}"
-
-        def chosen() -> None:
-            preset = st.session_state[key]
-            if preset:
-                context.show(Window(preset, compare=window.compare, zone=window.zone))
-
-        st.pills(
-            "Until now",
-            list(PRESETS),
-            default=window.preset,
-            format_func=lambda preset: PRESET_TITLES[preset].removeprefix("last "),
-            key=key,
-            on_change=chosen,
-        )
+    """The picker. Each choice draws it as another one, which is closed: what was chosen is then in view."""
+    turn = st.session_state.get(_TURN, 0)
+    with (
+        st.container(key="bar-window", width="content"),
+        st.popover(
+            visit.window.title(now), icon=":material/schedule:", help="Choose the window", key=f"bar-picker-{turn}"
+        ),
+    ):
+        _typed(visit, turn)
+        _presets(visit)
         _from_to(visit, now)
         if database is not None:
-            _labelled(visit, database, now)
+            saved_windows.saved_windows(visit, database, now, choose)
+
+
+def choose(window: Window) -> None:
+    """Show a window that was chosen in the picker, and close the picker; for callbacks."""
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    st.session_state.pop(_PROBLEM, None)
+    context.show(window)
+
+
+def _typed(visit: Context, turn: int) -> None:
+    """A window as somebody writes it; what is wrong with it is told below, and the text stays to be changed."""
+    key = f"bar-text-{turn}"
+
+    def go() -> None:
+        try:
+            choose(understood(st.session_state[key], visit.window, datetime.now(UTC)))
+        except WindowTextError as error:
+            st.session_state[_PROBLEM] = str(error)
+
+    with (
+        st.form(f"bar-typed-{turn}", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
+    ):
+        st.text_input(
+            f"Window ({visit.window.zone})",
+            key=key,
+            placeholder="90m, yesterday, 13:00 to 14:30",
+            help=f"For example {EXAMPLES}.",
+            max_chars=LONGEST_TEXT,
+            width="stretch",
+        )
+        st.form_submit_button("Go", icon=":material/arrow_forward:", on_click=go)
+    if problem := st.session_state.get(_PROBLEM):
+        st.warning(inert(problem, 400), icon=STATUS["risk"].icon)
+
+
+def _presets(visit: Context) -> None:
+    window = visit.window
+    key = f"bar-preset-{window.preset}"
+
+    def chosen() -> None:
+        if preset := st.session_state[key]:
+            choose(window.ending_now(preset))
+
+    st.pills(
+        "Until now",
+        list(PRESETS),
+        default=window.preset if window.preset in PRESETS else None,
+        format_func=lambda preset: PRESET_TITLES[preset].removeprefix("last "),
+        key=key,
+        on_change=chosen,
+    )
 
 
 def _from_to(visit: Context, now: datetime) -> None:
@@ -103,7 +152,7 @@ def _from_to(visit: Context, now: datetime) -> None:
             if chosen_end <= chosen_start:
                 st.warning("From must be before To.")
                 return
-            context.show(visit.window.between(_aware(chosen_start, tz), _aware(chosen_end, tz)))
+            choose(visit.window.between(_aware(chosen_start, tz), _aware(chosen_end, tz)))
             st.rerun(scope="app")
 
 
@@ -111,65 +160,10 @@ def _aware(local: datetime, tz: ZoneInfo) -> datetime:
     return local.replace(tzinfo=tz).astimezone(UTC)
 
 
-def _labelled(visit: Context, database: Database, now: datetime) -> None:
-    """Windows that somebody saved under a label: open, save this one, delete."""
-    try:
-        kept = saved.list_windows(database, visit.environment, limit=20)
-    except RecordsError as error:
-        st.caption(inert(f"Saved windows are not available: {error}", 300))
-        return
-    if kept:
-        st.caption("Saved windows")
-    for one in kept:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if st.button(
-                inert(one.label, 60),
-                key=f"bar-open-{one.id}",
-                type="tertiary",
-                help=inert(_described(one, visit)),
-                width="stretch",
-            ):
-                context.show(visit.window.between(one.start, one.end))
-                st.rerun(scope="app")
-            if st.button(
-                "", key=f"bar-delete-{one.id}", icon=":material/delete:", type="tertiary", help="Delete this label"
-            ):
-                _kept_or_told(partial(saved.delete_window, database, one.id, by=visit.viewer.name))
-    with st.form("bar-save", border=False, clear_on_submit=True):
-        label = st.text_input("Save this window as", max_chars=80, placeholder="Search outage after 1.8.2")
-        if st.form_submit_button("Save", icon=":material/bookmark:") and label.strip():
-            start, end = visit.window.ends(now)
-            _kept_or_told(
-                lambda: saved.save_window(
-                    database,
-                    environment=visit.environment,
-                    label=label.strip(),
-                    start=start,
-                    end=end,
-                    note="",
-                    created_by=visit.viewer.name,
-                )
-            )
-
-
-def _described(one: saved.SavedWindow, visit: Context) -> str:
-    start = format.timestamp(one.start, visit.tz, date=True)
-    return f"{start}, {format.duration(one.end - one.start)}, saved by {one.created_by}. {one.note}"
-
-
-def _kept_or_told(write: Callable[[], object]) -> None:
-    try:
-        write()
-    except (RecordsError, ValueError) as error:
-        st.warning(inert(str(error), 300))
-        return
-    st.rerun(scope="app")
-
-
 def _moves(visit: Context, now: datetime) -> None:
     window = visit.window
     before = context.previous_window()
-    with st.container(horizontal=True, gap=None, width="content"):
+    with st.container(horizontal=True, gap=None, width="content", key="bar-moves"):
         _move("earlier", ":material/chevron_left:", "One window earlier", window.moved(now, -1))
         _move("later", ":material/chevron_right:", "One window later", window.moved(now, 1), disabled=window.live)
         _move("wider", ":material/zoom_out:", "Twice as wide", window.widened(now))
@@ -179,11 +173,12 @@ def _moves(visit: Context, now: datetime) -> None:
         else:
             live = Window("1h", compare=window.compare, zone=window.zone)
             _move("live", ":material/play_arrow:", "Back to the last hour, live", live)
+        copy_link()
 
 
 def _move(name: str, icon: str, help: str, window: Window, *, disabled: bool = False) -> None:
     st.button(
-        "", key=f"bar-{name}", icon=icon, help=help, type="tertiary", disabled=disabled, on_click=context.show,
+        help, key=f"bar-{name}", icon=icon, help=help, type="tertiary", disabled=disabled, on_click=context.show,
         args=(window,),
     )  # fmt: skip
 

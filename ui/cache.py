@@ -15,7 +15,7 @@ from analysis.series import Series
 from analysis.verdict import Status, in_words
 from collectors.cache import Kept
 from collectors.span import Span
-from ui import charts, context, format, tables
+from ui import charts, context, format, tab, tables
 from ui import panel as panels
 from ui.clean import inert
 from ui.diagnoses import diagnoses
@@ -92,6 +92,7 @@ def verdict(advice: Mapping[str, Advice]) -> Callable[[Verdict, Span], None]:
     def draw(found: Verdict, _span: Span) -> None:
         status, words = sentence(found)
         word = STATUS[status]
+        tab.mark(status)
         st.markdown(f"### :{word.markdown}[{word.icon}] {inert(words, 500)}", anchors=False)
         with st.grid(len(found.figures), min_column_width=150):
             for one in found.figures:

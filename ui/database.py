@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from ui import context
+from ui import context, tab
 
 PART = "part"
 """Name of the choice in the address."""
@@ -21,6 +21,7 @@ def chosen_part(parts: Mapping[str, str]) -> str:
     asked = st.query_params.get(PART, "")
     now = asked if asked in parts else next(iter(parts))
     key = f"database-part-{now}"
+    tab.show(context.current(), parts[now])
 
     def chosen() -> None:
         context.change(**{PART: st.session_state[key] or now})

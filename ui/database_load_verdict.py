@@ -12,7 +12,7 @@ import streamlit as st
 
 from analysis import activity
 from analysis.verdict import Status, before
-from ui import charts, context, format, menu
+from ui import charts, context, format, menu, tab
 from ui.clean import clean, inert
 from ui.database import PART
 from ui.database_moments import AT
@@ -53,6 +53,7 @@ def verdict(found: Judged, span: Span) -> None:
     status, words = sentence(found)
     with outdated() if found.stopped is not None else nullcontext():  # of now nothing is known
         mark = STATUS[status]
+        tab.mark(status)
     st.markdown(f"### :{mark.markdown}[{mark.icon}] {inert(words, 500)}", anchors=False)
     if found.stopped is not None:
         unknown = STATUS["unknown"]

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.diagnosis import overall
-from ui import context, diagnoses, format, tables
+from ui import context, diagnoses, format, tab, tables
 from ui.clean import clean, inert
 from ui.parts import all_well
 from ui.tables import Column
@@ -40,6 +40,7 @@ def verdict(found: Told, _span: Span) -> None:
     """The worst in words, and what else there is to say below it."""
     ordered = found.diagnoses
     status = STATUS[overall(ordered)]
+    tab.mark(overall(ordered))
     headline = ordered[0].text if ordered else found.calm
     st.markdown(
         f"### :{status.markdown}[{status.icon}] {inert(headline[:1].upper() + headline[1:], 500)}.", anchors=False

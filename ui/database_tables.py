@@ -12,7 +12,7 @@ from analysis.bloat import METHOD
 from analysis.diagnosis import overall
 from analysis.indexes import bytes_of
 from analysis.quantities import length
-from ui import charts, context, diagnoses, format, tables
+from ui import charts, context, diagnoses, format, tab, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
@@ -44,6 +44,7 @@ def verdict(found: Relations, _span: Span) -> None:
     """The worst in words, the next ones below it, and the figures behind them."""
     worst = found.findings
     word = STATUS[overall(worst)]
+    tab.mark(overall(worst))
     headline = worst[0].text if worst else CALM
     st.markdown(f"### :{word.markdown}[{word.icon}] {inert(headline, 600)}", anchors=False)
     for one in worst[1 : WORST + 1]:

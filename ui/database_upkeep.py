@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.verdict import Status
-from ui import context, diagnoses, format, menu, tables
+from ui import context, diagnoses, format, menu, tab, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.tables import Column
@@ -30,6 +30,7 @@ MOST_BARS = 12
 def verdict(found: Told, _span: Span) -> None:
     """The verdict in words, and the figures behind it."""
     word = STATUS[found.status]
+    tab.mark(found.status)
     st.markdown(f"### :{word.markdown}[{word.icon}] {inert(found.sentence, 500)}", anchors=False)
     upkeep, keys = found.upkeep, statuses(found)
     figures = [

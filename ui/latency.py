@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.verdict import Status, before, in_words
-from ui import charts, context, format, menu, tables
+from ui import charts, context, format, menu, tab, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
@@ -150,6 +150,7 @@ def verdict(kind: Kind, limits: tuple[float | None, float | None]) -> Callable[[
     def draw(found: SlowOrFailing, span: Span) -> None:
         status, sentence = _sentence(kind, found, limits)
         word = STATUS[status]
+        tab.mark(status)
         st.markdown(f"### :{word.markdown}[{word.icon}] {inert(sentence, 500)}", anchors=False)
         for one in found.unlike[:3]:
             outlier = one.outlier

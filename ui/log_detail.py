@@ -66,7 +66,14 @@ def line(found: Opened | None, _span: Span) -> None:
         level = inert(shown.level or "no level", 20)
         mark = f":{status.markdown}[{status.icon} **{level}**]" if status is not None else f"**{level}**"
         st.markdown(f"{mark} {moment}", help=f"As the source has it: {inert(shown.stamp, 60)}", width="stretch")
-        st.button("", key="logs-close", icon=":material/close:", type="tertiary", help="Close", on_click=log_list.close)
+        st.button(
+            "Close the line",
+            key="logs-close",
+            icon=":material/close:",
+            type="tertiary",
+            help="Close",
+            on_click=log_list.close,
+        )
     st.code(clean(shown.message or "(no message)", LONGEST_TEXT, lines=True), language=None, wrap_lines=True)
     if "error" in shown.fields:
         st.code(clean(shown.fields["error"], LONGEST_TEXT, lines=True), language=None, wrap_lines=True)
@@ -181,7 +188,7 @@ def _fields(found: Opened) -> None:
                 continue
             for sign, icon, words in _SIGNS:
                 st.button(
-                    "",
+                    f"{words}: {inert(name, 60)}",
                     key=f"logs-field{sign}-{name}",
                     icon=icon,
                     type="tertiary",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+import access
 from records import searches as saved
+from records.database import Database
 from records.errors import RecordsError
 from ui import context, log_state
 from ui.clean import clean, inert
@@ -35,6 +38,7 @@ OPERATORS = {
 """How a filter is put together: its words, how it is written, and whether it needs a value."""
 
 
+_ASKED = "logs search to delete"
 _JOINING = ("AND", "OR", "NOT", "TO")
 
 
@@ -57,7 +61,9 @@ def search(
             _builder(fields)
         with st.popover("Saved", icon=":material/bookmark:", help="Saved searches", key="logs-saved"):
             _saved(state)
-        with st.popover("", icon=":material/help:", type="tertiary", help="How to search", key="logs-help"):
+        with st.popover(
+            "How to search", icon=":material/help:", type="tertiary", help="How to search", key="logs-help"
+        ):
             _how()
     for number, mistake in enumerate(mistakes):
         told(mistake, str(number))
@@ -127,7 +133,7 @@ def _chip(number: int, text: str, inverted: Callable[[str], str]) -> None:
             args=(text, opposite),
         )
         st.button(
-            "",
+            "Remove this filter",
             key=f"logs-remove-{number}-{text}",
             icon=":material/close:",
             help="Remove this filter",
@@ -184,19 +190,10 @@ def _saved(state: LogState) -> None:
     if not kept:
         st.caption("Nobody has saved a search here yet.")
     for one in kept:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            what = " ".join([one.query, *one.filters]).strip()
-            st.button(
-                inert(one.label, 60),
-                key=f"logs-open-{one.id}",
-                type="tertiary",
-                width="stretch",
-                help=f"{inert(what, 500)}  \nSaved by {inert(one.created_by)}.",
-                on_click=log_state.load,
-                args=(one.query, one.filters, one.columns),
-            )
-            if st.button("", key=f"logs-delete-{one.id}", icon=":material/delete:", type="tertiary", help="Delete it"):
-                _kept_or_told(partial(saved.delete_search, database, one.id, by=visit.viewer.name))
+        _saved_search(one, visit, database)
+    if not access.may(visit.viewer, access.Right.SAVE):
+        st.caption("Saving a search needs the role operator.")
+        return
     with st.form("logs-save", border=False, clear_on_submit=True):
         label = st.text_input("Save this search as", max_chars=80, placeholder="Pool exhausted")
         if st.form_submit_button("Save", icon=":material/bookmark:") and label.strip():
@@ -212,6 +209,43 @@ def _saved(state: LogState) -> None:
                     created_by=visit.viewer.name,
                 )
             )
+
+
+def _saved_search(one: saved.SavedSearch, visit: context.Context, database: Database) -> None:
+    """One search; deleting it asks first."""
+    deletable = access.may_delete(visit.viewer, one.created_by)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        what = " ".join([one.query, *one.filters]).strip()
+        st.button(
+            inert(one.label, 60),
+            key=f"logs-open-{one.id}",
+            type="tertiary",
+            width="stretch",
+            help=f"{inert(what, 500)}  \nSaved by {inert(one.created_by)}.",
+            on_click=log_state.load,
+            args=(one.query, one.filters, one.columns),
+        )
+        if deletable:
+            st.button(
+                f"Delete {inert(one.label, 60)}",
+                key=f"logs-delete-{one.id}",
+                icon=":material/delete:",
+                type="tertiary",
+                help="Delete this search",
+                on_click=_ask,
+                args=(one.id,),
+            )
+    if deletable and st.session_state.get(_ASKED) == one.id:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"logs-sure-{one.id}"):
+            st.markdown(f"Delete “{inert(one.label, 60)}” for everybody?", width="stretch")
+            if st.button("Delete", key=f"logs-yes-{one.id}", type="primary"):
+                _ask(None)
+                _kept_or_told(partial(saved.delete_search, database, one.id, by=visit.viewer.name))
+            st.button("Keep", key=f"logs-keep-{one.id}", on_click=_ask, args=(None,))
+
+
+def _ask(search_id: uuid.UUID | None) -> None:
+    st.session_state[_ASKED] = search_id
 
 
 def _kept_or_told(write: Callable[[], object]) -> None:

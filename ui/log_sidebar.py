@@ -77,7 +77,7 @@ def _field(one: TopValues, filter_of: FilterOf, masked: frozenset[tuple[str, str
             current = log_state.read()
             if one.field not in current.columns:
                 st.button(
-                    "",
+                    f"Show {inert(one.field, 60)} as a column",
                     key=f"logs-column-{one.field}",
                     icon=":material/view_column:",
                     type="tertiary",
@@ -86,7 +86,7 @@ def _field(one: TopValues, filter_of: FilterOf, masked: frozenset[tuple[str, str
                     args=([*current.columns, one.field],),
                 )
             st.button(
-                "",
+                f"Break the histogram down by {inert(one.field, 60)}",
                 key=f"logs-by-{one.field}",
                 icon=":material/bar_chart:",
                 type="tertiary",
@@ -123,7 +123,7 @@ def _value(field: str, value: str, count: int, lines: int, filter_of: FilterOf, 
             disabled=not known,
         )
         st.button(
-            "",
+            f"Show all but {inert(field, 60)} {inert(_short(value)) or '(empty)'}",
             key=f"logs-minus-{field}-{value}",
             icon=":material/remove:",
             type="tertiary",

@@ -10,7 +10,7 @@ import streamlit as st
 from analysis.alerts import status_of
 from analysis.events import Event, EventKind, Severity
 from analysis.verdict import FAR, Finding, Reading
-from ui import charts, context, evidence, format, menu, tables
+from ui import charts, context, evidence, format, menu, tab, tables
 from ui.clean import inert
 from ui.panel import About
 from ui.tables import Column
@@ -50,6 +50,7 @@ MOST_EVENTS = 40
 def verdict(found: Verdict, _span: Span) -> None:
     """The state in words: the cause large, the rest below it, and a line of badges."""
     status = STATUS[found.status]
+    tab.mark(found.status)
     led = found.status not in ("ok", "unknown") or (found.findings and found.findings[0].key.startswith("silent:"))
     with st.container(key="headline"):
         st.markdown(f"### :{status.markdown}[{status.icon}] {inert(found.headline, 500)}.", anchors=False)

@@ -28,7 +28,7 @@ from collectors.errors import NotConfigured, SourceError
 from collectors.span import Span
 from settings import SOURCE_TITLES
 from telemetry import logs
-from ui import context, format, panel_memory
+from ui import context, format, panel_memory, tab
 from ui.clean import clean, inert
 from ui.panel_memory import Last, PanelMemory
 from ui.source_banner import again_button
@@ -168,6 +168,8 @@ def panel(
             slot = st.skeleton(height) if context.first_drawing(f"{visit.page}/{key}") else None
             loaded = outcome(lambda: load(span), empty, visit.settings.limits.deadline)
             result = recalled(loaded, panel_memory.current(), key, question)
+            if leads and result.error is not None and result.value is None:
+                tab.mark("unknown")
             look = f"{'outdated' if result.state == 'stale' else 'current'}-{visit.page}-{key}"
             with slot.container(key=look) if slot is not None else st.container(key=look):
                 if tile and result.value is None:
@@ -176,7 +178,7 @@ def panel(
                     _draw(result, draw, span, height, key, leads=leads)
             if head is not None:
                 with head:
-                    _head(result, about, span, visit)
+                    _head(result, about, span, visit, title, key)
         telemetry.observe_panel(visit.page, key, result.state, time.monotonic() - started)
 
     body()
@@ -269,7 +271,9 @@ def _what_to_do(error: SourceError) -> str:
     return f"{error.hint} It is asked again at {moment}.".lstrip()
 
 
-def _head(result: Outcome[T], about: Callable[[T, Span], About], span: Span, visit: context.Context) -> None:
+def _head(
+    result: Outcome[T], about: Callable[[T, Span], About], span: Span, visit: context.Context, title: str, key: str
+) -> None:
     """Beside the title: the time of the answer and the info button."""
     if result.as_of is not None:
         moment = format.timestamp(result.as_of, visit.tz)
@@ -282,7 +286,9 @@ def _head(result: Outcome[T], about: Callable[[T, Span], About], span: Span, vis
     if told.remarks:
         count = len(told.remarks)
         st.caption(f":material/info: {count} {'remark' if count == 1 else 'remarks'}", width="content")
-    with st.popover("", icon=":material/help:", type="tertiary", help="What is this?"):
+    with st.popover(
+        f"About {inert(title)}", icon=":material/help:", type="tertiary", help="What is this?", key=f"about-{key}"
+    ):
         if told.help:
             st.markdown(inert(told.help, 1000))
         for remark in told.remarks:

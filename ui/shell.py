@@ -17,7 +17,7 @@ from records.errors import RecordsError
 from settings import Settings
 from settings import current as current_settings
 from telemetry import logs
-from ui import bar, context, menu, series_panel, zones
+from ui import bar, context, menu, series_panel, tab, zones
 from ui.clean import inert
 from ui.theme import STATUS, Theme, css
 from ui.window import parse
@@ -71,7 +71,7 @@ def _home() -> None:
 def main() -> None:
     """Draw the frame, then the chosen page inside it."""
     st.set_page_config(
-        page_title="Synaptic Console",
+        page_title=tab.NAME,
         page_icon=FAVICON,
         layout="wide",
         initial_sidebar_state=SIDEBAR_WIDTH,
@@ -94,6 +94,7 @@ def main() -> None:
         usual_zone=zones.left_out(settings.view),
     )
     context.enter(visit)
+    tab.show(visit)
     st.html(f"<style>{css(visit.theme)}</style>")
     with st.sidebar:
         st.markdown("### Synaptic Console")

@@ -296,7 +296,13 @@ def _head(one: Standing) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":{status.markdown}[{status.icon}] **{inert(one.objective.title)}**", width="content")
         st.badge(status.word, icon=status.icon, color=status.markdown)
-        with st.popover("", icon=":material/help:", type="tertiary", help="What is promised, to whom, and why?"):
+        with st.popover(
+            f"About {inert(one.objective.title)}",
+            icon=":material/help:",
+            type="tertiary",
+            help="What is promised, to whom, and why?",
+            key=f"about-slo-{one.objective.key}",
+        ):
             _promise(one.objective)
         st.caption(inert(one.why if one.counts is not None else _nothing(one), 300), width="content")
 

@@ -11,7 +11,7 @@ import streamlit as st
 from analysis.diagnosis import Diagnosis
 from analysis.statements import OTHERS
 from analysis.verdict import Status, in_words
-from ui import charts, context, diagnoses, format, menu, tables, theme
+from ui import charts, context, diagnoses, format, menu, tab, tables, theme
 from ui.clean import inert
 from ui.panel import About
 from ui.parts import all_well
@@ -63,6 +63,7 @@ def verdict(found: Verdict, _span: Span) -> None:
         return
     status, sentence = _sentence(found)
     word = STATUS[status]
+    tab.mark(status)
     st.markdown(f"### :{word.markdown}[{word.icon}] {inert(sentence, 600)}", anchors=False)
     if found.hint is not None:
         mark = STATUS["risk"]

@@ -246,6 +246,13 @@ def layout(theme: Theme) -> dict[str, Any]:
     }
 
 
+ICONS_ONLY = (
+    *(f"bar-{name}" for name in ("earlier", "later", "wider", "undo", "hold", "live")),
+    *(f"logs-{name}" for name in ("help", "remove-", "close", "field-", "column-", "by-", "minus-")),
+    *("about-", "bar-delete-", "logs-delete-"),
+)
+"""Beginnings of the keys of buttons whose words are for screen readers: on the page their icon stands for them."""
+
 CSS = """
 .st-key-zone, .st-key-charts { display: none; }
 [data-testid="stMetricValue"], [data-testid="stMetricDelta"], [data-testid="stTable"] td, time, .js-plotly-plot text {
@@ -256,12 +263,17 @@ CSS = """
 [data-testid="stHeader"] *:not(button, a, button *, a *) { pointer-events: none; }
 [data-testid="stHeader"] :is(button, a), [data-testid="stHeader"] :is(button, a) * { pointer-events: auto; }
 [data-testid="stSidebarCollapseButton"] { visibility: visible; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: sticky; top: 0; z-index: 100; padding: 0.5rem 0; }
+[data-testid="stStatusWidget"] { animation: console-late 0.3s 5s both; }
+@keyframes console-late { from { visibility: hidden; opacity: 0; } to { visibility: visible; opacity: 1; } }
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar) {
+  position: sticky; top: 0; z-index: 100; box-sizing: border-box; padding: 0.5rem 2rem 0.5rem 0;
+}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar)::before {
   content: ""; position: absolute; inset: 0 -2rem; z-index: -1; background: var(--console-background);
 }
-.st-key-bar { padding-right: 2rem; }
-[data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) .st-key-bar { padding-left: 2.25rem; }
+[data-testid="stApp"]:has([data-testid="stExpandSidebarButton"]) [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {
+  padding-left: 2.25rem;
+}
 [data-testid="stMetricValue"] { line-height: 1.25; }
 [data-testid="stMetricLabel"] p { white-space: normal; }
 [class*="st-key-outdated-"] { filter: saturate(0.3); opacity: 0.9; }
@@ -286,10 +298,12 @@ CSS = """
 @media (max-width: 767px) {
   .st-key-bar { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; overscroll-behavior-x: contain; }
   .st-key-bar > * { flex-shrink: 0; }
-  .st-key-bar > [class*="st-key-bar-environment-"] { width: 7.5rem; min-width: 0; }
+  .st-key-bar > [class*="st-key-bar-environment-"] { flex: 0 0 7rem; width: 7rem; min-width: 0; }
 }
 @media print {
   [data-testid="stSidebarCollapseButton"] { visibility: visible; }
+[data-testid="stStatusWidget"] { animation: console-late 0.3s 5s both; }
+@keyframes console-late { from { visibility: hidden; opacity: 0; } to { visibility: visible; opacity: 1; } }
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) { position: static; }
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"], .modebar { display: none !important; }
   [data-testid="stMainBlockContainer"] { padding: 0; }
@@ -301,4 +315,6 @@ CSS = """
 
 def css(theme: Theme) -> str:
     """The style sheet of every page; the bar lies over what is scrolled beneath it, so it needs the page's colour."""
-    return f":root {{ --console-background: {LOOKS[theme].background}; }}\n{CSS}"
+    words = ", ".join(f'[class*="st-key-{key}"] button [data-testid="stMarkdownContainer"]' for key in ICONS_ONLY)
+    hidden = f"{words} {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}"
+    return f":root {{ --console-background: {LOOKS[theme].background}; }}\n{hidden}\n{CSS}"

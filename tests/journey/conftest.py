@@ -50,6 +50,7 @@ def console(folder: Path, world: World, refresh: int) -> Iterator[Server]:
     text = f"""
 [server]
 public_url = "http://127.0.0.1:{{port}}"
+local_roles = ["operator"]
 [records]
 url = "sqlite:///{folder}/records.sqlite3"
 [limits]

@@ -1,5 +1,6 @@
 """What a viewer does with the console, from the first address to the last, in a real browser."""
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -95,16 +96,16 @@ def test_from_the_first_address_over_zoom_undo_and_back_to_a_saved_window_and_an
     page.locator(".st-key-bar-window button").first.click()
     page.get_by_label("Save this window as").fill("Search outage")
     page.get_by_role("button", name="Save", exact=False).last.click()
-    page.get_by_role("button", name="Search outage").wait_for()
+    outage = page.get_by_role("button", name=re.compile("^Search outage .+ – .+ UTC"))
+    outage.wait_for()
     page.keyboard.press("Escape")
     choose_preset(visit, "6 h")
     visit.wait_for_params(w="6h", **{"from": None})
     page.locator(".st-key-bar-window").get_by_text("last 6 h").first.wait_for()
-    page.keyboard.press("Escape")
+    page.get_by_test_id("stPopoverBody").wait_for(state="detached")
     page.locator(".st-key-bar-window button").first.click()
-    page.get_by_role("button", name="Search outage").click()
+    outage.click()
     visit.wait_for_params(**{"from": first["from"], "to": first["to"], "w": None})
-    page.keyboard.press("Escape")
 
     # Another page shows the same window.
     page.locator('[data-testid="stSidebar"] a[href*="sources"]').click()

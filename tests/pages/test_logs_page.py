@@ -269,18 +269,30 @@ def test_a_list_of_a_live_window_holds_still_and_says_what_arrived(visit, store)
     panel(visit, "line").get_by_text("just now").first.wait_for()
 
 
-def test_a_search_is_saved_under_a_label_and_opened_again(visit):
+def test_who_may_only_look_saves_no_search(visit):
+    page = visit.open(held(q="ended"))
+    page.locator(".st-key-logs-saved button").first.click()
+    page.get_by_text("Saving a search needs the role operator.").wait_for()
+    assert page.get_by_label("Save this search as").count() == 0
+
+
+def test_a_search_is_saved_under_a_label_and_opened_again_and_deleted_after_a_question(hostile_visit):
+    visit = hostile_visit
     page = visit.open(held(q="ended", f=["level:ERROR", "-component:memory"], cols="request_id"))
     page.locator(".st-key-logs-saved button").first.click()
     label = f"search of {time.time():.0f}"
     page.get_by_label("Save this search as").fill(label)
     page.get_by_role("button", name="Save", exact=False).last.click()
-    page.get_by_role("button", name=label).wait_for()
+    page.get_by_role("button", name=label, exact=True).wait_for()
     visit.open(held())
     page.locator(".st-key-logs-saved button").first.click()
-    page.get_by_role("button", name=label).click()
+    page.get_by_role("button", name=label, exact=True).click()
     visit.wait_for_params(q="ended", cols="request_id")
     assert filters(visit) == ["level:ERROR", "-component:memory"]
+    page.locator(".st-key-logs-saved button").first.click()
+    page.get_by_role("button", name=f"Delete {label}").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_text("Nobody has saved a search here yet.").wait_for()
 
 
 def test_the_lines_of_the_list_can_be_had_as_a_file(visit):

@@ -5,6 +5,7 @@ import uuid
 import pytest
 from sqlalchemy import select
 
+from records import searches
 from records.schema import saved_searches
 from records.searches import InvalidSearch, delete_search, list_searches, save_search
 
@@ -73,3 +74,18 @@ def test_text_is_kept_as_text_whatever_it_says(database):
     hostile = "'); DROP TABLE saved_searches; -- <script>%s {x} :y \N{RIGHT-TO-LEFT OVERRIDE}"
     saved = save(database, query=hostile, filters=[hostile], columns=[hostile])
     assert list_searches(database, "production") == [saved]
+
+
+def test_there_is_a_limit_of_searches_in_an_environment_and_of_deleted_ones_that_are_remembered(database, monkeypatch):
+    monkeypatch.setattr(searches, "MOST_KEPT", 2)
+    monkeypatch.setattr(searches, "MOST_DELETED", 1)
+    kept = [save(database, label) for label in ("first", "second")]
+    with pytest.raises(InvalidSearch, match="There are 2 saved searches already"):
+        save(database, "third")
+    save(database, "elsewhere", environment="staging")
+    for one in kept:
+        assert delete_search(database, one.id, by="ada")
+    save(database, "third")
+    with database.reading() as connection:
+        labels = set(connection.execute(select(saved_searches.c.label)).scalars())
+    assert labels == {"second", "third", "elsewhere"}

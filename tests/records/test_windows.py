@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import select
 
+from records import windows
 from records.schema import saved_windows
 from records.windows import InvalidWindow, delete_window, list_windows, save_window
 
@@ -86,3 +87,18 @@ def test_text_is_kept_as_text_whatever_it_says(database):
 def test_the_longest_texts_fit_in_any_alphabet(database):
     saved = save(database, "\N{CJK UNIFIED IDEOGRAPH-8A18}" * 80, note="\N{EARTH GLOBE EUROPE-AFRICA}" * 2000)
     assert list_windows(database, "production") == [saved]
+
+
+def test_there_is_a_limit_of_windows_in_an_environment_and_of_deleted_ones_that_are_remembered(database, monkeypatch):
+    monkeypatch.setattr(windows, "MOST_KEPT", 2)
+    monkeypatch.setattr(windows, "MOST_DELETED", 1)
+    kept = [save(database, label) for label in ("first", "second")]
+    with pytest.raises(InvalidWindow, match="There are 2 saved windows already"):
+        save(database, "third")
+    save(database, "elsewhere", environment="staging")
+    for one in kept:
+        assert delete_window(database, one.id, by="ada")
+    save(database, "third")
+    with database.reading() as connection:
+        labels = set(connection.execute(select(saved_windows.c.label)).scalars())
+    assert labels == {"second", "third", "elsewhere"}

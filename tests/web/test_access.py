@@ -32,7 +32,7 @@ def test_somebody_without_a_role_may_do_nothing(right):
     ("role", "granted"),
     [
         (Role.VIEWER, {Right.LOOK}),
-        (Role.OPERATOR, {Right.LOOK, Right.IDENTIFIERS, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}),
+        (Role.OPERATOR, {Right.LOOK, Right.SAVE, Right.IDENTIFIERS, Right.RUN_READ, Right.RUN_CHANGE, Right.APPROVE}),
         (Role.ADMIN, set(Right)),
     ],
 )
@@ -51,3 +51,16 @@ def test_answers_are_shared_between_equals_only():
     assert (
         len({access.visibility(viewer(*roles)) for roles in [(), (Role.VIEWER,), (Role.OPERATOR,), (Role.ADMIN,)]}) == 4
     )
+
+
+@pytest.mark.parametrize(
+    ("roles", "author", "deletable"),
+    [
+        ((Role.VIEWER,), "somebody", False),
+        ((), "somebody", False),
+        ((Role.OPERATOR,), "somebody", True),
+        ((Role.OPERATOR,), "another", True),
+    ],
+)
+def test_what_was_saved_is_deleted_by_who_may_change_things_and_never_by_who_may_only_look(roles, author, deletable):
+    assert access.may_delete(viewer(*roles), author) == deletable
