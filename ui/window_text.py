@@ -41,7 +41,7 @@ _TO = re.compile(
     r"|(?<=[0-9z])/(?=[0-9]{4}-)"
 )
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]{1,6})?)? ?(am|pm)?|([0-9]{1,2}) ?(am|pm)")
-_OFFSET = re.compile(r"(?<=[0-9:]) ?([+-])([0-9]{2}):?([0-9]{2})?$")
+_OFFSET = re.compile(r"(?<=[0-9:]) ?(?:utc|gmt)?([+-])([0-9]{2}):?([0-9]{2})?$")
 _ISO_MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})t([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)"
     r"(z|[+-][0-9]{2}:[0-9]{2})?"
@@ -142,8 +142,8 @@ def understood(text: str, window: Window, now: datetime) -> Window:
 def _zoned(plain: str, reader: _Reader) -> tuple[str, _Reader]:
     """The text without the zone at its end, and how to read it."""
     if offset := _OFFSET.search(plain):
-        # 13:00-14:30 is a stretch; some zones are called by a minus and hours (13:00 -03).
-        called = re.fullmatch(r" -[0-9]{2}(?:[0-9]{2})?", offset[0]) is not None
+        # 13:00-14:30 is a stretch; zones may be called by their distance (13:00 -03, 13:00 UTC-03:30).
+        called = re.fullmatch(r" -[0-9]{2}(?:[0-9]{2})?| ?(?:utc|gmt)-[0-9]{2}:?(?:[0-9]{2})?", offset[0]) is not None
         tz = _fixed(offset[1], offset[2], offset[3])
         if tz is not None and ":" in plain[: offset.start()] and (offset[1] == "+" or called):
             return plain[: offset.start()], replace(reader, tz=tz, zone=str(tz))
@@ -204,6 +204,7 @@ def _stretch(plain: str, reader: _Reader) -> _Stretch:
 
 def _term(text: str, reader: _Reader, after: _Stretch | None = None) -> _Stretch:
     """A moment or a day; ``after`` is what it follows, for one that names no day or no year."""
+    text, reader = _zoned(text, reader)
     if not text:
         raise WindowTextError("One end is missing. Write for example 13:00 to 14:30.")
     if text == "now":
@@ -254,12 +255,14 @@ def _clock(text: str) -> time:
     hour, minute, second = (int(part or 0) for part in (match[1] or match[5], match[2], match[3]))
     half = match[4] or match[6]
     if half and not 1 <= hour <= 12:
-        raise WindowTextError(f"“{text}” is not a time of day: with am and pm, hours go from 1 to 12.")
+        raise WindowTextError(
+            f"“{text}” is not a time of day: with am and pm, hours go from 1 to 12. Write for example 2:05 pm."
+        )
     if half:
         hour = hour % 12 + (12 if half == "pm" else 0)
     if hour > 23 or minute > 59 or second > 59:
         raise WindowTextError(
-            f"“{text}” is not a time of day: hours go from 00 to 23, minutes and seconds from 00 to 59."
+            f"“{text}” is not a time of day: hours go from 00 to 23, minutes from 00 to 59. Write for example 14:05."
         )
     return time(hour, minute, second)
 
