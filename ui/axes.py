@@ -400,14 +400,25 @@ def ticks(clock: Clock) -> dict[str, Any]:
     return {"tickmode": "array", "tickvals": places, "ticktext": texts, "unifiedhovertitle": {"text": " "}}
 
 
-def time_notes(clock: Clock, theme: Theme) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def time_notes(clock: Clock, theme: Theme, *, ribbon: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The zone beside the ticks, and a line where clocks change.
+
+    Args:
+        clock: The axis.
+        theme: The page's theme.
+        ribbon: Whether anything is drawn in the ribbon's row; Plotly leaves out an empty one, and ticks move up.
 
     Returns:
         Plotly shapes and annotations.
     """
     name = fmt.zone_name(clock.start, clock.tz)
-    place = {"xanchor": "right", "yanchor": "top", "xshift": -_HALF_TICK, "yshift": -4}
+    place = {
+        "xanchor": "right",
+        "yanchor": "top",
+        "yref": "paper" if ribbon else "y domain",
+        "xshift": -_HALF_TICK,
+        "yshift": -4,
+    }
     notes = [note(for_plotly(name), theme, name=ZONE, x=0, y=0, **place)]
     shapes: list[dict[str, Any]] = []
     look = looks.LOOKS[theme]

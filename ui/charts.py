@@ -121,7 +121,10 @@ def timeseries(
 
     shapes, notes = axes.draw_levels(levels, axis, theme)
     remarks = [word for word, said in (("log axis", log), ("dashed: before", len(before) > 0)) if said]
-    if remarks:
+    beyond = next((one for one in notes if one.get("name") == axes.BEYOND), None)
+    if remarks and beyond is not None:  # both stand at the same place
+        beyond["text"] = " · ".join([*remarks, beyond["text"]])
+    elif remarks:
         notes.append(axes.note(" · ".join(remarks), theme, x=1, y=1, xanchor="right", yanchor="bottom"))
     return _over_time(traces, shapes, notes, axis.look, clock, times, events, theme, height, len(frame.columns))
 
@@ -393,7 +396,7 @@ def _over_time(
     layout["yaxis"] |= upright
     drawn = ribbon.draw(events or (), clock, theme)
     layout["showlegend"] = 1 < series <= LEGEND_LIMIT
-    turns, remarks = axes.time_notes(clock, theme)
+    turns, remarks = axes.time_notes(clock, theme, ribbon=bool(drawn.traces))
     layout["shapes"] = shapes + drawn.shapes + turns
     layout["annotations"] = notes + remarks
     if clock.changes and len(times):

@@ -82,7 +82,7 @@ def histogram(
     layout["bargap"] = 0
     layout["showlegend"] = len(columns) > 1
     layout["legend"] = {**layout.get("legend", {}), "traceorder": "reversed"}
-    turns, remarks = axes.time_notes(clock, theme)
+    turns, remarks = axes.time_notes(clock, theme, ribbon=bool(drawn.traces))
     layout["shapes"] = drawn.shapes + turns
     layout["annotations"] = remarks
     if clock.changes and len(times):

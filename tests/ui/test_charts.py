@@ -156,6 +156,21 @@ def test_the_ribbon_shows_only_the_window_and_tells_kinds_apart() -> None:
     assert figure["layout"]["xaxis"]["anchor"] == "y2"
 
 
+def test_remarks_and_levels_beyond_the_axis_are_not_written_over_each_other() -> None:
+    now = frame(a=[0.2, 0.25])
+    figure = charts.timeseries(now, unit="s", window=WINDOW, previous=now, thresholds=[Threshold(60, "broken")])
+    above = [note["text"] for note in spec(figure)["layout"]["annotations"] if (note["x"], note["y"]) == (1, 1)]
+    assert above == ["dashed: before · broken 1 min ↑"]
+
+
+def test_the_zone_stands_at_the_ticks_with_and_without_events() -> None:
+    events = [Event(START + timedelta(minutes=10), EventKind.DEPLOY, "deploy 1.8.2")]
+    for happened, level in ((events, "paper"), ([], "y domain"), (None, "y domain")):
+        layout = spec(charts.timeseries(frame(a=[1.0, 2.0]), unit="s", window=WINDOW, events=happened))["layout"]
+        (zone,) = (note for note in layout["annotations"] if note["text"] == "UTC")
+        assert (zone["yref"], zone["y"], zone["xanchor"]) == (level, 0, "right")
+
+
 def test_a_storm_of_events_becomes_a_few_marks_that_say_how_many() -> None:
     storm = [Event(START + timedelta(seconds=index), EventKind.RESTART, f"pod {index}") for index in range(3600)]
     figure = spec(charts.timeseries(frame(a=[1.0, 2.0]), unit="s", window=WINDOW, events=storm))
