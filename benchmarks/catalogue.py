@@ -37,16 +37,24 @@ OPTIONS = {
     "synchronous_commit": "off",
 }
 
-# Each has options of its own, two indexes and a sequence.
+# Each has options of its own and two indexes; every fourth is a partition, the others have a sequence.
 MADE = """
 DO $$
 BEGIN
     FOR n IN {first} .. {last} LOOP
-        EXECUTE format('CREATE TABLE t_%s (id serial PRIMARY KEY, name text, kind int, at timestamptz, size bigint) '
-            'WITH (autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0.05)', n);
+        IF n % 4 = 0 THEN
+            EXECUTE format('CREATE TABLE IF NOT EXISTS whole_%s (id int, name text, kind int, at timestamptz, '
+                'size bigint) PARTITION BY LIST (id)', n / 400);
+            EXECUTE format('CREATE TABLE t_%s PARTITION OF whole_%s FOR VALUES IN (%s) '
+                'WITH (autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0.05)', n, n / 400, n);
+            EXECUTE format('CREATE INDEX t_%s_id ON t_%s (id)', n, n);
+        ELSE
+            EXECUTE format('CREATE TABLE t_%s (id serial PRIMARY KEY, name text, kind int, at timestamptz, '
+                'size bigint) WITH (autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0.05)', n);
+        END IF;
         EXECUTE format('CREATE INDEX t_%s_name ON t_%s (name, kind)', n, n);
-        EXECUTE format('INSERT INTO t_%s (name, kind, at, size) SELECT ''name '' || n, n, now(), n '
-            'FROM generate_series(1, 20) AS n', n);
+        EXECUTE format('INSERT INTO t_%s SELECT CASE WHEN %s %% 4 = 0 THEN %s ELSE n END, ''name '' || n, n, now(), n '
+            'FROM generate_series(1, 20) AS n', n, n, n);
         EXECUTE format('ANALYZE t_%s', n);
     END LOOP;
 END $$
@@ -166,9 +174,10 @@ def measure() -> Mapping[str, float]:
 
 BENCHMARK = Benchmark(
     "catalogue",
-    f"A PostgreSQL {VERSION} with {TABLES:,} tables, each with options, two indexes, a sequence and statistics, and "
-    f"{SESSIONS} sessions in transactions that hold locks: every statement of collectors/catalog/sql is asked as the "
-    f"console asks it, {ROUNDS} times, with the usual deadline of {DEADLINE:g} s; before that of half of the tables.",
+    f"A PostgreSQL {VERSION} with {TABLES:,} tables, each with options, two indexes and statistics, partitions and "
+    f"sequences among them, and {SESSIONS} sessions in transactions that hold locks: every statement of "
+    f"collectors/catalog/sql is asked as the console asks it, {ROUNDS} times, with the usual deadline of {DEADLINE:g} s; "
+    "before that of half of the tables.",
     {
         "beyond_deadline": Figure("Statements that did not answer in time.", "<= 0"),
         "worst_seconds": Figure("Time of the slowest statement, the best of its rounds.", f"<= {DEADLINE:g}"),

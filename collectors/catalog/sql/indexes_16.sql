@@ -5,6 +5,19 @@ WITH locked AS MATERIALIZED (
     FROM pg_locks AS l
     JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
     WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
+), counted AS MATERIALIZED (
+    SELECT
+        c.oid,
+        c.relkind = 'I' AS partitioned,
+        -- What the planner knows, or what was counted of the table where it knows nothing yet.
+        greatest(c.relpages::float8, pg_stat_get_live_tuples(i.indrelid) / 300.0) AS pages
+    FROM pg_index AS i
+    JOIN pg_class AS c ON c.oid = i.indexrelid
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relpersistence <> 't'
+), listed AS MATERIALIZED (
+    -- Reading a size is opening a file. Of thousands of indexes it is read of those that are likely to be the biggest.
+    SELECT k.oid FROM counted AS k ORDER BY k.partitioned DESC, k.pages DESC, k.oid LIMIT %(most)s
 ), sized AS MATERIALIZED (
     SELECT
         c.oid,
@@ -12,9 +25,9 @@ WITH locked AS MATERIALIZED (
             WHEN c.oid IN (SELECT relation FROM locked) THEN c.relpages::bigint * current_setting('block_size')::bigint
             ELSE pg_relation_size(c.oid)
         END AS bytes
-    FROM pg_class AS c
-    JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'i' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+    FROM listed AS l
+    JOIN pg_class AS c ON c.oid = l.oid
+    WHERE c.relkind = 'i'
 ), building AS MATERIALIZED (
     SELECT b.index_relid FROM pg_stat_progress_create_index AS b WHERE b.datname = current_database()
 )
@@ -53,8 +66,9 @@ SELECT
     coalesce(md5(regexp_replace(i.indexprs::text, ' :location -?[0-9]+', '', 'g')), '') AS expressions,
     coalesce(md5(regexp_replace(i.indpred::text, ' :location -?[0-9]+', '', 'g')), '') AS predicate,
     nullif(c.reltuples, -1)::float8 AS planner_rows,
-    count(*) OVER () AS total
-FROM pg_index AS i
+    (SELECT count(*) FROM counted) AS total
+FROM listed AS l
+JOIN pg_index AS i ON i.indexrelid = l.oid
 JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_class AS t ON t.oid = i.indrelid
@@ -64,7 +78,6 @@ LEFT JOIN pg_inherits AS h ON h.inhrelid = c.oid
 LEFT JOIN pg_class AS p ON p.oid = h.inhparent
 LEFT JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
 LEFT JOIN sized AS z ON z.oid = c.oid
-LEFT JOIN pg_stat_all_indexes AS s ON s.indexrelid = c.oid
-WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relpersistence <> 't'
+-- One by one: joined, the view would be made of all indexes.
+LEFT JOIN LATERAL (SELECT v.* FROM pg_stat_all_indexes AS v WHERE v.indexrelid = c.oid OFFSET 0) AS s ON true
 ORDER BY (c.relkind = 'I') DESC, coalesce(z.bytes, 0) DESC, c.oid
-LIMIT %(most)s

@@ -6,21 +6,56 @@ WITH locked AS MATERIALIZED (
     FROM pg_locks AS l
     JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
     WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
-), sized AS MATERIALIZED (
+), counted AS MATERIALIZED (
     SELECT
         c.oid,
-        CASE
-            WHEN c.oid IN (SELECT relation FROM locked) THEN c.relpages::bigint * current_setting('block_size')::bigint
-            ELSE pg_relation_size(c.oid) + pg_relation_size(c.oid, 'fsm') + pg_relation_size(c.oid, 'vm')
-        END AS bytes
+        c.reltoastrelid,
+        c.relkind = 'p' AS partitioned,
+        -- What the planner knows, or what was counted where it knows nothing yet, with some 100 rows a page.
+        greatest(c.relpages::float8, pg_stat_get_live_tuples(c.oid) / 100.0) AS pages
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 't', 'i') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-), indexed AS MATERIALIZED (
-    SELECT i.indrelid, sum(s.bytes)::bigint AS bytes, count(*) AS indexes
-    FROM pg_index AS i
-    JOIN sized AS s ON s.oid = i.indexrelid
-    GROUP BY i.indrelid
+    WHERE c.relkind IN ('r', 'm', 'p')
+        AND c.relpersistence <> 't'
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+), listed AS MATERIALIZED (
+    -- Reading a size is opening some files. Of thousands of tables it is read of those that are likely to be the biggest.
+    SELECT k.oid, k.reltoastrelid
+    FROM counted AS k
+    LEFT JOIN pg_class AS o ON o.oid = nullif(k.reltoastrelid, 0)
+    LEFT JOIN (
+        SELECT i.indrelid, sum(x.relpages) AS pages
+        FROM pg_index AS i
+        JOIN pg_class AS x ON x.oid = i.indexrelid
+        GROUP BY i.indrelid
+    ) AS i ON i.indrelid = k.oid
+    ORDER BY k.partitioned DESC, k.pages + coalesce(o.relpages, 0) + coalesce(i.pages, 0) DESC, k.oid
+    LIMIT %(most)s
+), measured AS MATERIALIZED (
+    SELECT l.oid AS owner, l.oid, 'heap' AS part FROM listed AS l
+    UNION ALL
+    SELECT l.oid, l.reltoastrelid, 'toast' FROM listed AS l WHERE l.reltoastrelid <> 0
+    UNION ALL
+    SELECT l.oid, i.indexrelid, 'toast' FROM listed AS l JOIN pg_index AS i ON i.indrelid = nullif(l.reltoastrelid, 0)
+    UNION ALL
+    SELECT l.oid, i.indexrelid, 'index' FROM listed AS l JOIN pg_index AS i ON i.indrelid = l.oid
+), sized AS MATERIALIZED (
+    SELECT
+        m.owner,
+        sum(z.bytes) FILTER (WHERE m.part = 'heap') AS heap,
+        sum(z.bytes) FILTER (WHERE m.part = 'toast') AS toast,
+        sum(z.bytes) FILTER (WHERE m.part = 'index') AS indexes
+    FROM measured AS m
+    JOIN pg_class AS c ON c.oid = m.oid AND c.relkind IN ('r', 'm', 't', 'i')
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE
+                WHEN c.oid IN (SELECT relation FROM locked)
+                    THEN c.relpages::bigint * current_setting('block_size')::bigint
+                ELSE pg_relation_size(c.oid) + pg_relation_size(c.oid, 'fsm') + pg_relation_size(c.oid, 'vm')
+            END AS bytes
+    ) AS z
+    GROUP BY m.owner
 ), vacuuming AS MATERIALIZED (
     SELECT DISTINCT v.relid FROM pg_stat_progress_vacuum AS v WHERE v.datname = current_database()
 )
@@ -29,9 +64,9 @@ SELECT
     format('%%I.%%I', n.nspname, c.relname) AS name,
     c.relkind::text AS kind,
     CASE WHEN p.oid IS NULL THEN '' ELSE format('%%I.%%I', pn.nspname, p.relname) END AS parent,
-    coalesce(heap.bytes, 0)::bigint AS heap_bytes,
-    (coalesce(toast.bytes, 0) + coalesce(toast_indexes.bytes, 0))::bigint AS toast_bytes,
-    coalesce(indexed.bytes, 0)::bigint AS index_bytes,
+    coalesce(z.heap, 0)::bigint AS heap_bytes,
+    coalesce(z.toast, 0)::bigint AS toast_bytes,
+    coalesce(z.indexes, 0)::bigint AS index_bytes,
     coalesce(c.oid IN (SELECT relation FROM locked), false) AS locked,
     -- What was counted begins anew with each reset, and a crash is one: until somebody has vacuumed or analyzed the
     -- table since, the planner's number is the better one.
@@ -60,23 +95,16 @@ SELECT
     mxid_age(nullif(c.relminmxid, '0'))::bigint AS mxid_age,
     -- NULL for who may not see what others vacuum.
     coalesce(c.oid IN (SELECT relid FROM vacuuming), false) AS vacuuming,
-    count(*) OVER () AS total
-FROM pg_class AS c
+    (SELECT count(*) FROM counted) AS total
+FROM listed AS l
+JOIN pg_class AS c ON c.oid = l.oid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits AS h ON h.inhrelid = c.oid AND c.relispartition
 LEFT JOIN pg_class AS p ON p.oid = h.inhparent
 LEFT JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
-LEFT JOIN sized AS heap ON heap.oid = c.oid
-LEFT JOIN sized AS toast ON toast.oid = nullif(c.reltoastrelid, 0)
-LEFT JOIN indexed AS toast_indexes ON toast_indexes.indrelid = nullif(c.reltoastrelid, 0)
-LEFT JOIN indexed ON indexed.indrelid = c.oid
-LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
-LEFT JOIN pg_statio_all_tables AS io ON io.relid = c.oid
-WHERE c.relkind IN ('r', 'm', 'p')
-    AND c.relpersistence <> 't'
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+LEFT JOIN sized AS z ON z.owner = c.oid
+-- One by one: joined, the view would be made of all tables.
+LEFT JOIN LATERAL (SELECT v.* FROM pg_stat_all_tables AS v WHERE v.relid = c.oid OFFSET 0) AS s ON true
+LEFT JOIN LATERAL (SELECT v.* FROM pg_statio_all_tables AS v WHERE v.relid = c.oid OFFSET 0) AS io ON true
 ORDER BY
-    (c.relkind = 'p') DESC,
-    coalesce(heap.bytes, 0) + coalesce(toast.bytes, 0) + coalesce(indexed.bytes, 0) DESC,
-    c.oid
-LIMIT %(most)s
+    (c.relkind = 'p') DESC, coalesce(z.heap, 0) + coalesce(z.toast, 0) + coalesce(z.indexes, 0) DESC, c.oid
