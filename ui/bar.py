@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ from ui.clean import clean, inert
 from ui.context import Context
 from ui.copy_link import copy_link
 from ui.theme import STATUS
-from ui.window import COMPARE_TITLES, PRESET_TITLES, PRESETS, Window, interval, stretch
+from ui.window import COMPARE_TITLES, PRESET_TITLES, PRESETS, Window, instant, interval, stretch
 from ui.window_text import EXAMPLES, LONGEST_TEXT, WindowTextError, understood
 
 _TURN = "bar picker turn"
@@ -142,22 +142,21 @@ def _presets(visit: Context) -> None:
 
 def _from_to(visit: Context, now: datetime) -> None:
     tz = visit.tz
-    ends = (moment.astimezone(tz) for moment in visit.window.ends(now))
-    start, end = (moment.replace(tzinfo=None, second=0, microsecond=0) for moment in ends)
+    ends = visit.window.ends(now)
+    start, end = (moment.astimezone(tz).replace(tzinfo=None, second=0, microsecond=0) for moment in ends)
     with st.form(f"bar-from-to-{start}-{end}", border=False):
         left, right = st.columns(2)
         chosen_start = left.datetime_input(f"From ({visit.window.zone})", start, step=timedelta(minutes=1))
         chosen_end = right.datetime_input(f"To ({visit.window.zone})", end, step=timedelta(minutes=1))
         if st.form_submit_button("Show", icon=":material/check:") and chosen_start and chosen_end:
-            if chosen_end <= chosen_start:
+            # An end that was not touched is what it was: its seconds, and which of an hour that comes twice.
+            first = ends[0] if chosen_start == start else instant(chosen_start, tz)
+            last = ends[1] if chosen_end == end else instant(chosen_end, tz, last=True)
+            if last <= first:
                 st.warning("From must be before To.")
                 return
-            choose(visit.window.between(_aware(chosen_start, tz), _aware(chosen_end, tz)))
+            choose(visit.window.between(first, last))
             st.rerun(scope="app")
-
-
-def _aware(local: datetime, tz: ZoneInfo) -> datetime:
-    return local.replace(tzinfo=tz).astimezone(UTC)
 
 
 def _moves(visit: Context, now: datetime) -> None:

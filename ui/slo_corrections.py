@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -18,6 +17,7 @@ from records.errors import RecordsError
 from ui import format
 from ui.clean import clean, inert
 from ui.context import Context
+from ui.window import instant
 
 if TYPE_CHECKING:
     from collectors.slos import Objective
@@ -120,16 +120,12 @@ def _form(visit: Context, database: Database, objectives: Mapping[str, Objective
                     database,
                     environment=visit.environment,
                     objective=whose,
-                    start=_aware(first, zone),
-                    end=_aware(last, zone),
+                    start=instant(first, zone),
+                    end=instant(last, zone, last=True),
                     reason=reason,
                     created_by=visit.viewer.name,
                 )
             )
-
-
-def _aware(local: datetime, zone: ZoneInfo) -> datetime:
-    return local.replace(tzinfo=zone).astimezone(UTC)
 
 
 def _done_or_told(write: Callable[[], object]) -> None:

@@ -260,6 +260,18 @@ def interval(text: str) -> tuple[datetime, datetime] | None:
     return start, end
 
 
+def instant(local: datetime, zone: ZoneInfo, *, last: bool = False) -> datetime:
+    """The UTC moment of a time without a zone by the clocks of ``zone``.
+
+    Args:
+        local: What the clock shows.
+        zone: Whose clock.
+        last: Which of two moments is meant where clocks go back and show a time twice; else the first.
+    """
+    first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return second if last and second > first else first
+
+
 def _moment(text: str) -> datetime | None:
     """An aware time from ISO 8601 (UTC where it names no zone) or from epoch seconds or milliseconds."""
     try:

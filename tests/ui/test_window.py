@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import Limits, View
-from ui.window import COMPARE_TITLES, KEYS, LONGEST, PRESET_TITLES, PRESETS, SHORTEST, Window, parse, stretch
+from ui.window import COMPARE_TITLES, KEYS, LONGEST, PRESET_TITLES, PRESETS, SHORTEST, Window, instant, parse, stretch
 
 NOW = datetime(2026, 11, 23, 14, 5, 12, 345678, UTC)
 LAST_YEAR = datetime(2025, 12, 31, 10, tzinfo=UTC)
@@ -226,3 +227,17 @@ def test_what_is_no_stretch_is_no_comparison_and_is_told(text):
     window, remarks = parse({"w": "1h", "cmp": text}, View())
     assert window.compare == ""
     assert "is not a comparison" in remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("local", "first", "last"),
+    [
+        (datetime(2026, 10, 25, 1, 30), datetime(2026, 10, 24, 23, 30, tzinfo=UTC), None),  # noqa: DTZ001
+        (datetime(2026, 10, 25, 2, 30), at(0, 30, day=25).replace(month=10), at(1, 30, day=25).replace(month=10)),  # noqa: DTZ001
+        (datetime(2026, 3, 29, 2, 30), datetime(2026, 3, 29, 1, 30, tzinfo=UTC), None),  # noqa: DTZ001
+    ],
+)
+def test_a_time_that_clocks_show_twice_begins_a_window_early_and_ends_it_late(local, first, last):
+    berlin = ZoneInfo("Europe/Berlin")
+    assert instant(local, berlin) == first
+    assert instant(local, berlin, last=True) == (last or first)
