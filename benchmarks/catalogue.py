@@ -176,7 +176,7 @@ BENCHMARK = Benchmark(
     "catalogue",
     f"A PostgreSQL {VERSION} with {TABLES:,} tables, each with options, two indexes and statistics, partitions and "
     f"sequences among them, and {SESSIONS} sessions in transactions that hold locks: every statement of "
-    f"collectors/catalog/sql is asked as the console asks it, {ROUNDS} times, with the usual deadline of {DEADLINE:g} s; "
+    f"collectors/catalog/sql is asked as the console asks it, {ROUNDS} times, with the usual {DEADLINE:g} s; "
     "before that of half of the tables.",
     {
         "beyond_deadline": Figure("Statements that did not answer in time.", "<= 0"),
