@@ -23,7 +23,7 @@ from collectors.cache import Kept
 from collectors.errors import BadAnswer, SourceError
 from collectors.log_levels import level_of
 from collectors.span import Span
-from ui import context, format, log_search, log_state
+from ui import context, format, log_search, log_state, screen
 from ui.axes import Clock
 from ui.clean import clean
 from ui.components import own
@@ -324,17 +324,20 @@ def _table(page: LogPage, state: LogState, shown: _Held) -> None:
     frame = pd.DataFrame([_cells(row, state, clocks) for row in page.rows], columns=names)
     looks = [_look(row, visit.theme, row_id == state.line) for row, row_id in zip(page.rows, drawn, strict=True)]
     widest = max(map(len, frame["time"]), default=0)
+    narrow = screen.narrow()
     st.dataframe(
         frame.style.apply(lambda column: looks, axis=0),
         column_config={
-            "time": st.column_config.TextColumn(f"Time ({clocks.zone})", width=max(104, 8 * widest)),
-            "level": st.column_config.TextColumn("Level", width=82),
+            "time": st.column_config.TextColumn(f"Time ({clocks.zone})", width=max(76 if narrow else 104, 8 * widest)),
+            "level": st.column_config.TextColumn("Level", width=72 if narrow else 82),
             **{
                 f"field {number}": st.column_config.TextColumn(clean(name, 60), width=_width(frame[f"field {number}"]))
                 for number, name in enumerate(state.columns)
             },
             "text": st.column_config.TextColumn("Message", width="large"),
         },
+        # On a phone the others would push the message out of view; the opened line has them all.
+        column_order=("time", "level", "text") if narrow else names,
         hide_index=True,
         height=min(HEIGHT, 35 * (len(frame) + 1) + 3),
         row_height=28,
@@ -363,7 +366,7 @@ def _cells(row: Row | Event, state: LogState, clocks: Clock) -> list[str]:
 def _time(moment: datetime | None, clocks: Clock) -> str:
     if moment is None:
         return format.UNKNOWN
-    text = format.clock(moment, clocks.tz, milliseconds=True)
+    text = format.clock(moment, clocks.tz, milliseconds=not screen.narrow())
     # Where clocks change within the window the heading alone does not say which of two hours it is.
     return f"{text} {format.zone_name(moment, clocks.tz)}" if clocks.changes else text
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from records.errors import RecordsError
-from ui import context, format, tables
+from ui import context, format, screen, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.tables import Column
@@ -68,19 +68,22 @@ class Deeds:
 def patterns(found: Patterns, span: Span, deeds: Deeds) -> None:
     """All patterns of the window; the chosen one in detail below, and the mutes that hold."""
     shown = found.found[:TABLE_ROWS]
+    told = Column("told", "", width=110, help="New: first seen within this window. Surged: far more than usual.")
+    count = Column("count", "Lines", "number", unit="count", width=80)
+    template = Column("template", "Pattern", width="large")
+    others = [
+        Column("share", "Share", "number", unit="ratio", width=75, help="Of all lines of the window."),
+        Column("trend", "Over the window", "sparkline", width=140),
+        Column("level", "Level", width=75),
+        Column("component", "Component", width=120),
+    ]
+    last = [Column("first_seen", "First seen", "time", width=150), Column("version", "Version then", width=100)]
     chosen = tables.table(
         pd.DataFrame([_row(one) for one in shown]),
-        columns=[
-            Column("told", "", width=110, help="New: first seen within this window. Surged: far more than usual."),
-            Column("count", "Lines", "number", unit="count", width=80),
-            Column("share", "Share", "number", unit="ratio", width=75, help="Of all lines of the window."),
-            Column("trend", "Over the window", "sparkline", width=140),
-            Column("level", "Level", width=75),
-            Column("component", "Component", width=120),
-            Column("template", "Pattern", width="large"),
-            Column("first_seen", "First seen", "time", width=150),
-            Column("version", "Version then", width=100),
-        ],
+        # On a phone what the lines say comes first and the rest by a swipe.
+        columns=(
+            [count, template, told, *others, *last] if screen.narrow() else [told, count, *others, template, *last]
+        ),
         key="patterns",
         on_select="rerun",
         tz=context.current().tz,

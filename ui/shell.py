@@ -17,7 +17,7 @@ from records.errors import RecordsError
 from settings import Settings
 from settings import current as current_settings
 from telemetry import logs
-from ui import bar, context, menu, series_panel, tab, zones
+from ui import bar, context, menu, screen, series_panel, tab, zones
 from ui.clean import inert
 from ui.theme import STATUS, Theme, css
 from ui.window import parse
@@ -103,6 +103,7 @@ def main() -> None:
         st.caption(f"{inert(visit.viewer.name)} · {', '.join(sorted(visit.viewer.roles))}")
     bar.bar(visit, visit.records)
     zones.remember()
+    screen.watch()
     series_panel.touchable()
     for remark in remarks:
         st.warning(inert(remark, 300), icon=STATUS["risk"].icon)

@@ -292,6 +292,7 @@ CSS = """
 [class*="st-key-cover-"] a { opacity: 0; }
 [class*="st-key-cover-"] a:focus-visible { opacity: 0.85; }
 [data-testid="stMetric"] [data-testid="stTooltipIcon"] { position: relative; z-index: 2; }
+[data-testid="stDataFrame"] .dvn-scroller { overscroll-behavior: auto; }
 @media (max-width: 1280px) {
   [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
 }

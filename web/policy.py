@@ -36,7 +36,8 @@ STREAM = "/_stcore/stream"
 # /_stcore/script-health-check, the other /_stcore/bidi-components/*, /component/*, /app/static/*, /auth/*.
 _STREAMLIT = re.compile(
     r"/favicon\.png|/manifest\.json|/_stcore/(?:health|host-config)|"
-    r"/_stcore/bidi-components/synaptic-console\.(?:log_scroll/log_scroll\.js|zone/zone\.js|charts/charts\.js|"
+    r"/_stcore/bidi-components/synaptic-console\.(?:log_scroll/log_scroll\.js|zone/zone\.js|"
+    r"charts/charts\.js|screen/screen\.js|"
     r"(?:log_field/log_field|copy_link/copy_link)\.(?:js|css))|"
     r"/static/(?:js|css|media)/[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 )
