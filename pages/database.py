@@ -24,6 +24,7 @@ from ui import statements as statements_parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
+from ui.snapshot import shared
 from ui.source_banner import source_banner
 from views import (
     database_load,
@@ -38,6 +39,7 @@ from views import (
     statements,
 )
 from views.database_load_names import BY
+from views.database_locks import load_locks_of_late
 from views.database_settings import load_settings
 from views.series import load_series
 from views.silence import load_silences
@@ -45,6 +47,9 @@ from views.statement_parts import Statements
 
 EVERY = 2
 """Seconds between two looks at the sessions."""
+
+SHARED = 1.5
+"""Seconds for which the panels of this moment share one look, so that sentence, figures and tree agree."""
 
 EVERY_TABLES = 15
 """Seconds between two looks at tables and indexes."""
@@ -59,11 +64,15 @@ def now(visit: context.Context) -> None:
     identifiers = access.may(visit.viewer, access.Right.IDENTIFIERS)
     who = partial(database_verdict.who, value=format.value)
 
-    def load_told(_: Span) -> Kept[database_verdict.Told]:
-        return database_verdict.load_told(sources, format.value)
+    def told() -> Kept[database_verdict.Told]:
+        return database_verdict.load_told(sources, format.value, load_locks_of_late(sources, visit.records))
 
-    def load_now(_: Span) -> Kept[database_now.Now]:
-        return database_now.load_now(sources)
+    def load_told(_: Span) -> Kept[database_verdict.Told]:
+        return shared(f"now of {visit.environment}", told, SHARED)
+
+    def load_now(span: Span) -> Kept[database_now.Now]:
+        kept = load_told(span)
+        return Kept(kept.value.now, kept.as_of, kept.error)
 
     def opened() -> None:
         pid = session_parts.opened_pid()

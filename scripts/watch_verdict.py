@@ -50,10 +50,10 @@ RIGHT = {
 }
 """Fault → what its first sentence must match to be the right one."""
 
-EVERY = 5.0
-WARM_UP = 90.0
+EVERY = 3.0
+WARM_UP = 150.0
 HURT = 90.0
-HEAL = 300.0
+HEAL = 240.0
 
 
 class Watch:

@@ -238,7 +238,8 @@ def _figures(kind: Kind, found: SlowOrFailing) -> None:
         value = distribution.overall[name]
         usually = found.before if name == "p95" else None
         delta = f"{format.change(value, usually)} to a week earlier" if usually and value is not None else None
-        shown.append((name, format.value(value, "s"), delta, _HELP[name], frame[name]))
+        least = "≥ " if value is not None and value >= distribution.top else ""
+        shown.append((name, f"{least}{format.value(value, 's')}", delta, _HELP[name], frame[name]))
     satisfied, tolerating = (format.value(times * distribution.target, "s") for times in (1, 4))
     shown.append(
         (

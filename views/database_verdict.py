@@ -13,6 +13,7 @@ from collectors.cache import Kept
 from collectors.errors import SourceError
 from collectors.postgres_sessions import CLIENT, IDLE_IN_TRANSACTION, Session
 from collectors.registry import Sources
+from views.database_locks import LockLoad
 from views.database_now import Connections, Now, Seat, load_connections, load_now
 from views.parallel import side_by_side
 
@@ -41,6 +42,12 @@ NEAR_FULL = 0.8
 FULL = 0.95
 """Shares of the usable connections from which new ones are at risk, and will fail with the next deploy."""
 
+SOMETIMES = 0.05
+"""Share of the looks of the last minutes with somebody waiting from which on "nobody waits" is not all that is said."""
+
+LOCKS = frozenset({"blocking", "prepared-blocks"})
+"""Kinds of diagnoses that are about waiting for locks."""
+
 BUSY = 2.0
 """How many statements for each processor run before they mostly wait for each other."""
 
@@ -53,11 +60,13 @@ class Told:
         now: The sessions.
         diagnoses: What is wrong, the worst first.
         calm: What is said where nothing is wrong.
+        locks: How much was waited for locks over the last minutes; ``None`` where that is not known.
     """
 
     now: Now
     diagnoses: tuple[Diagnosis, ...]
     calm: str
+    locks: LockLoad | None = None
 
     @property
     def statuses(self) -> dict[str, Status]:
@@ -78,12 +87,13 @@ class ToldConnections:
         return {one.key: one.status for one in reversed(self.diagnoses)}
 
 
-def load_told(sources: Sources, value: Words) -> Kept[Told]:
+def load_told(sources: Sources, value: Words, locks: LockLoad | None = None) -> Kept[Told]:
     """What there is to say about the database at this moment.
 
     Args:
         sources: The environment's sources.
         value: Writes a number with its unit.
+        locks: How much was waited for locks over the last minutes: where locks come and go, one moment says little.
 
     Raises:
         SourceError: The sessions could not be asked, or may not be seen, and no good answer is kept.
@@ -91,6 +101,8 @@ def load_told(sources: Sources, value: Words) -> Kept[Told]:
     now, connections = side_by_side(partial(load_now, sources), partial(_connections_or_none, sources))
     full = connections is not None and _share(connections) >= NEAR_FULL
     told = judged(now.value, value, full=full)
+    if locks is not None and locks.heavy and not any(one.key in LOCKS for one in told):
+        told.append(habit(locks, value))
     standing = ""
     if connections is not None:
         told += judged_connections(connections, value)
@@ -98,9 +110,14 @@ def load_told(sources: Sources, value: Words) -> Kept[Told]:
     active = len(now.value.active)
     running = f"{active or 'no'} statement{' runs' if active == 1 else 's run'}"
     calm = f"Nobody waits for a lock: {running}{standing}"
+    if locks is not None and locks.looks >= SOMETIMES and locks.lasts:
+        calm = (
+            f"Nobody waits for a lock at this moment, and somebody did in {value(locks.looks, 'ratio')} of the looks "
+            f"of the last {value(locks.seconds, 's')}: {running}{standing}"
+        )
     if now.value.waiting:
         calm = f"Locks are waited for, none of them for long: {running}{standing}"
-    return Kept(Told(now.value, tuple(worst_first(told)), calm), now.as_of, now.error)
+    return Kept(Told(now.value, tuple(worst_first(told)), calm, locks), now.as_of, now.error)
 
 
 def load_told_connections(sources: Sources, value: Words) -> Kept[ToldConnections]:
@@ -150,6 +167,18 @@ def judged(now: Now, value: Words, *, full: bool = False) -> list[Diagnosis]:
         text = f"{len(working)} statements run at once on {now.cpus} processor{'s' if now.cpus > 1 else ''}"
         found.append(Diagnosis("busy", "risk", "processors", text))
     return found
+
+
+def habit(locks: LockLoad, value: Words) -> Diagnosis:
+    """What there is to say about locks that come and go."""
+    status: Status = "broken" if locks.waiting >= MANY_WAIT else "risk"
+    front = f", in front {locks.root}" if locks.root else ""
+    event = f" for {locks.event}" if locks.event else ""
+    text = (
+        f"sessions wait{event} again and again, {locks.waiting:.2g} at a time over the last "
+        f"{value(locks.seconds, 's')}, {value(locks.share, 'ratio')} of the load{front}"
+    )
+    return Diagnosis("blocking", status, locks.event or "locks", text)
 
 
 def _crowds(now: Now) -> dict[str, list[Session]]:

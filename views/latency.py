@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import latency, usual
+from analysis import latency
+from analysis.episodes import Episode, Rule, episodes
 from analysis.events import Event
 from analysis.outliers import Outlier, outliers
 from analysis.series import Limit, Series
@@ -27,6 +28,7 @@ from collectors.signals import catalogue
 from collectors.span import Span
 from views.ages import oldest
 from views.events import events_or_none
+from views.overview_figures import HOLD, LEAST_SLOW
 from views.parallel import side_by_side
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -35,6 +37,9 @@ HEADLINE = 0.95
 
 WORSE = 1.5
 """How many times its level of a week earlier a latency must be to be worth a word."""
+
+VERY_SLOW = 2.0
+"""How many times the limit a latency must be for a shorter time of it to be trouble."""
 
 Filters = Mapping[str, Sequence[str]]
 """Label → values to keep; ``$replica`` for the replica."""
@@ -282,7 +287,7 @@ def load_unlike(sources: Sources, kind: Kind, span: Span, filters: Filters | Non
 
 @dataclass(frozen=True)
 class Trouble:
-    """The newest stretch in which p95 was beyond its limit.
+    """The newest stretch in which p95 was beyond its limit, or the worst one of a window of the past.
 
     Attributes:
         start: When it began, aware UTC.
@@ -350,7 +355,7 @@ def load_slow_or_failing(
     name = latency.quantile_name(HEADLINE)
     worst = combinations.iloc[0] if len(combinations) else None
     week_before = week.overall[name]
-    trouble = trouble_of(now, limit_of(kind, week_before))
+    trouble = trouble_of(now, limit_of(kind, week_before), past=not span.live)
     events = tuple(now.series.events or ())
     slow = slow_part(kind, combinations)
     return oldest(answers, SlowOrFailing(now, week_before, unlike, worst, trouble, errors, events, slow))
@@ -373,21 +378,46 @@ def limit_of(kind: Kind, week_before: float | None) -> float | None:
     return WORSE * week_before if week_before else None
 
 
-def trouble_of(found: Distribution, limit: float | None) -> Trouble | None:
-    """When it was slow last; ``None`` where it was not, or no limit is known."""
-    p95 = found.series.frame[latency.quantile_name(HEADLINE)]
-    stay = usual.last_stay(p95, limit) if limit is not None else None
-    if stay is None:
-        return None
+def trouble_of(found: Distribution, limit: float | None, *, past: bool = False) -> Trouble | None:
+    """When it was slow last, or most, judged over minutes: some slow requests at one moment are no trouble.
+
+    Args:
+        found: The latency.
+        limit: From which p95 on it is slow, in seconds; ``None`` where that is not known.
+        past: Whether the window is one of the past, of which the worst counts; else the newest does.
+
+    Returns:
+        ``None`` where it was not slow for long, or no limit is known.
+    """
     heat = found.heat
-    within = heat.loc[stay.start : stay.end] if stay.end is not None else heat.loc[stay.start :]
+    if limit is None or len(heat.index) < 2 or not len(heat.columns):
+        return None
+    p95 = found.series.frame[latency.quantile_name(HEADLINE)]
+    step = (heat.index[1] - heat.index[0]).total_seconds()
+    slow = heat.iloc[:, -1] * (1 - HEADLINE)
+    rules = [
+        Rule("risk", limit, HOLD["risk"], least=LEAST_SLOW),
+        Rule("broken", VERY_SLOW * limit, HOLD["broken"], least=LEAST_SLOW),
+    ]
+    troubles = [
+        trouble
+        for rule in rules
+        for one in episodes(p95, rule, step, slow)
+        if (trouble := _trouble(heat, one, timedelta(seconds=step))) is not None
+    ]
+    if past:
+        return max(troubles, key=lambda one: one.p95, default=None)
+    return max(troubles, key=lambda one: (one.end is None, one.end or one.start, -one.start.timestamp()), default=None)
+
+
+def _trouble(heat: pd.DataFrame, one: Episode, step: timedelta) -> Trouble | None:
+    start = one.start if one.start is not None else heat.index[0].to_pydatetime()
+    within = heat.loc[start : one.end - step] if one.end is not None else heat.loc[start:]
     value = _whole(*_summed(within), HEADLINE)
     if value is None:
         return None
-    if stay.end is None:
-        return Trouble(stay.start, None, value, None)
-    step = (heat.index[1] - heat.index[0]).to_pytimedelta()
-    return Trouble(stay.start, stay.end + step, value, _whole(*_summed(heat.loc[stay.end + step :]), HEADLINE))
+    since = _whole(*_summed(heat.loc[one.end :]), HEADLINE) if one.end is not None else None
+    return Trouble(start, one.end, value, since)
 
 
 def fitting(sources: Sources, signal: str, filters: Filters | None) -> dict[str, Sequence[str]]:

@@ -11,13 +11,14 @@ from analysis.events import Event
 from analysis.verdict import Cause, Clock, Finding, Reading, Status, Words, in_words, of_reading, worst
 from collectors.errors import NotConfigured, SourceError
 from collectors.synaptic import ServiceState, versions
+from settings import SOURCE_TITLES
 from views import cache as cache_view
 from views.database_locks import LockLoad
 from views.database_outlook import KINDS
-from views.database_verdict import LONG_WAIT, MANY_WAIT, Told
+from views.database_verdict import LOCKS, LONG_WAIT, Told, habit
 from views.overview_alerts import Alerts
 from views.overview_alerts import finding as alerts_finding
-from views.overview_sources import NAMES, Silence
+from views.overview_sources import Silence
 from views.overview_sources import finding as silence_finding
 
 FLOOD = 3.0
@@ -28,8 +29,6 @@ FLOOD_FLOOR = 60.0
 
 OF_DATABASE = ("blocking", "prepared-blocks", "idle-in-transaction", "connections", "read-only")
 """Kinds of diagnoses of the database that the verdict speaks of: they stop the service, now or soon."""
-
-LOCKS = frozenset({"blocking", "prepared-blocks"})
 
 OF_CACHE = (
     "cache-clients", "cache-evicting", "cache-flushed", "cache-full", "cache-loading", "cache-replica-link",
@@ -162,7 +161,11 @@ def of_database(told: Told | None, locks: LockLoad | None, value: Words) -> list
                 weight=float(told.now.waiting) if lock else 0.0,
             )
     if locks is not None and locks.heavy and not LOCKS & found.keys():
-        found["blocking"] = habit(locks, value)
+        one = habit(locks, value)
+        found["blocking"] = Finding(
+            one.status, f"Database: {one.text}", "database", locks.since, "database:locks", Cause.LOCK,
+            weight=locks.waiting,
+        )  # fmt: skip
     return list(found.values())
 
 
@@ -173,18 +176,6 @@ def _counts(one: Diagnosis, told: Told, locks: LockLoad | None) -> bool:
         return True
     longest = max((seat.node.waited or 0.0 for seat in told.now.seats), default=0.0)
     return longest >= LONG_WAIT / 2 or locks.waiting >= SUSTAINED
-
-
-def habit(locks: LockLoad, value: Words) -> Finding:
-    """What there is to say about locks that come and go."""
-    status: Status = "broken" if locks.waiting >= MANY_WAIT else "risk"
-    front = f", in front {locks.root}" if locks.root else ""
-    event = f" for {locks.event}" if locks.event else ""
-    text = (
-        f"Database: sessions wait{event} again and again, {locks.waiting:.2g} at a time over the last "
-        f"{value(locks.seconds, 's')}, {value(locks.share, 'ratio')} of its load{front}"
-    )
-    return Finding(status, text, "database", locks.since, "database:locks", Cause.LOCK, weight=locks.waiting)
 
 
 def of_outlook(running_out: Sequence[Diagnosis]) -> list[Finding]:
@@ -241,9 +232,9 @@ def _of_failures(facts: Facts) -> list[Finding]:
     found = []
     for source, error in facts.failures.items():
         if source not in silent and not isinstance(error, NotConfigured):
-            text = f"{NAMES.get(source, source)} {error.what}"
+            text = f"{SOURCE_TITLES.get(source, source)} {error.what}"
             found.append(Finding("unknown", text, "sources", key=f"failed:{source}", cause=Cause.REMARK))
     for source in sorted(facts.late.keys() - silent - facts.failures.keys()):
-        text = f"{NAMES.get(source, source)} has not answered within {facts.late[source]:g} s"
+        text = f"{SOURCE_TITLES.get(source, source)} has not answered within {facts.late[source]:g} s"
         found.append(Finding("unknown", text, "sources", key=f"late:{source}", cause=Cause.BLIND))
     return found

@@ -21,6 +21,7 @@ from collectors.cache import AnswerCache
 from collectors.errors import SourceError, TimedOut, Unreachable
 from collectors.guard import Guard
 from collectors.registry import Sources
+from settings import SOURCE_TITLES
 
 PATIENCE = 0.8
 """Share of a source's deadline after which a light question that is not answered makes it silent."""
@@ -34,15 +35,6 @@ WAIT = 1.0
 AGAIN = 2.0
 """Seconds for which an answer to a light question holds."""
 
-NAMES: Mapping[str, str] = {
-    "synaptic": "Synaptic",
-    "prometheus": "Prometheus",
-    "alertmanager": "Alertmanager",
-    "elasticsearch": "Elasticsearch",
-    "postgres": "PostgreSQL",
-    "redis": "Redis",
-}
-"""Source → how it is called in a sentence."""
 
 CARRIES = ("postgres", "redis", "synaptic")
 """Sources that the service stands on, in the order in which they are named; the others only tell about it."""
@@ -182,7 +174,7 @@ def _failed(name: str, last: datetime | None, error: SourceError) -> Silence:
 
 
 def _ordered(found: Mapping[str, Silence]) -> tuple[Silence, ...]:
-    order = [*CARRIES, *(name for name in NAMES if name not in CARRIES)]
+    order = [*CARRIES, *(name for name in SOURCE_TITLES if name not in CARRIES)]
     return tuple(found[name] for name in order if name in found)
 
 
@@ -202,7 +194,7 @@ def load_silences(sources: Sources, seconds: float = WAIT) -> Looked:
 
 def finding(one: Silence, clock: Clock) -> Finding:
     """What there is to say about a source that does not answer."""
-    name = NAMES.get(one.source, one.source)
+    name = SOURCE_TITLES.get(one.source, one.source)
     if one.since is not None:
         text = f"{name} has {'not answered' if one.mute else 'given no usable answer'} since {clock(one.since)}"
         if not one.what.startswith("has not answered"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.verdict import FAR, Cause, Clock, Finding, Reading, Status
+from settings import SOURCE_TITLES
 from views.overview_findings import Facts
 from views.overview_recovery import Recovery
-from views.overview_sources import NAMES
 
 BEFORE = "below is what was before"
 
@@ -32,7 +32,7 @@ def headline(status: Status, found: Sequence[Finding], facts: Facts, recovered: 
     if not found:
         return "Nothing is known about Synaptic: no source tells how it is"
     if facts.known == 0 and facts.service is None and status == "unknown" and len(facts.silent) > 1:
-        names = [NAMES.get(one.source, one.source) for one in facts.silent]
+        names = [SOURCE_TITLES.get(one.source, one.source) for one in facts.silent]
         listed = ", ".join(names[:-1]) + f" and {names[-1]}"
         return f"Nothing is known about Synaptic: {listed} do not answer"
     first = found[0]

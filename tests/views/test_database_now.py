@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -20,6 +21,7 @@ from tests.support import postgresql
 from tests.support.looping import until
 from ui import format
 from views import database_now
+from views.database_locks import LockLoad
 from views.database_now import load_connections, load_now, load_session
 from views.database_verdict import load_told, load_told_connections
 from views.overview import load_verdict
@@ -375,6 +377,20 @@ def test_overview_waits_for_no_database_that_hangs_and_says_nothing_of_one_that_
         assert verdict.status == "unknown"
     bare = registry.build(Settings(environments={"test": Environment()}), "test")
     assert "postgres" not in {error.source for error in overview(bare).failures}
+
+
+def test_locks_that_come_and_go_are_told_though_nobody_waits_at_this_moment(sources_of):
+    now = datetime.now(UTC)
+    pulses = LockLoad(120.0, 4.5, 0.79, 0.75, True, "Lock:relation", "quarterly-report, active: LOCK TABLE", now)
+    told = load_told(sources_of(), format.value, pulses).value
+    assert told.diagnoses[0].text == (
+        "sessions wait for Lock:relation again and again, 4.5 at a time over the last 2 min, 79 % of the load, "
+        "in front quarterly-report, active: LOCK TABLE"
+    )
+    rare = replace(pulses, waiting=0.2, looks=0.1)
+    told = load_told(sources_of(), format.value, rare).value
+    assert told.diagnoses == ()
+    assert told.calm.startswith("Nobody waits for a lock at this moment, and somebody did in 10 % of the looks")
 
 
 def test_doctor_tells_what_the_database_lacks_and_what_brings_it(server, sources_of):

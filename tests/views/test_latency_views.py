@@ -109,13 +109,37 @@ def test_the_stretch_of_the_trouble_has_its_own_quantile_and_one_that_is_over_ha
     assert trouble.p95 > found.distribution.overall["p50"]
     limit = trouble.p95 / 2
     calm = replace(found.distribution.series, frame=found.distribution.series.frame.copy())
-    last = calm.frame.index[-5:]
+    last = calm.frame.index[-20:]  # longer than it takes to be quick again
     calm.frame.loc[last, "p95"] = limit / 4
     over = trouble_of(replace(found.distribution, series=calm), limit)
     assert over is not None
     assert over.end is not None
     assert over.end <= last[0]
     assert over.since is not None
+
+
+def test_ten_slow_seconds_are_no_trouble_and_of_a_window_of_the_past_the_worst_counts(quiet, build, span_of):
+    found = load_slow_or_failing(build(quiet.settings()), SEARCH, span_of(quiet, "15m")).value
+    assert found.trouble is None
+    frame = found.distribution.series.frame.copy()
+    limit = 2 * float(frame["p95"].max())
+    step = (frame.index[1] - frame.index[0]).total_seconds()
+
+    def trouble(*stretches, past=False):
+        changed = frame.copy()
+        for value, first, seconds in stretches:
+            changed.iloc[first : first + max(int(seconds / step), 1), changed.columns.get_loc("p95")] = value
+        series = replace(found.distribution.series, frame=changed)
+        return trouble_of(replace(found.distribution, series=series), limit, past=past)
+
+    assert trouble((9 * limit, len(frame) - 2, 10)) is None
+    end = len(frame) - 1 - int(90 / step)
+    lasting = trouble((1.2 * limit, end, 90))
+    assert (lasting.start, lasting.end) == (frame.index[end], None)
+    first, second = int(200 / step), int(500 / step)
+    both = ((9 * limit, first, 60), (1.2 * limit, second, 90))
+    assert trouble(*both).start == frame.index[second]
+    assert trouble(*both, past=True).start in (frame.index[first], frame.index[second])
 
 
 def test_a_filter_narrows_all_figures_and_leaves_out_labels_that_a_signal_does_not_have(quiet, build, span_of):

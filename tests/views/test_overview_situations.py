@@ -150,7 +150,7 @@ def said(facts, troubles=()):
         (
             Facts((SLOW,), database=told(), locks=PULSES),
             "broken",
-            "Database: sessions wait for Lock:relation again and again, 4.2 at a time over the last 2 min, 79 % of its "
+            "Database: sessions wait for Lock:relation again and again, 4.2 at a time over the last 2 min, 79 % of the "
             "load, in front quarterly-report, active: LOCK TABLE",
         ),
         (

@@ -6,12 +6,12 @@ import pytest
 
 from collectors import registry
 from collectors.span import Span
-from settings import Limits, Settings
+from settings import SOURCE_TITLES, Limits, Settings
 from tests.support import postgresql, redis_servers
 from tests.support.looping import until
 from ui import format
 from views.overview import load_verdict
-from views.overview_sources import NAMES, load_silences
+from views.overview_sources import load_silences
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +54,7 @@ def test_a_source_that_hangs_is_named_with_since_when_and_is_gone_when_it_answer
     assert found.source == source
     assert found.since <= answered + timedelta(seconds=30)
     said = verdict(sources)
-    told = f"{NAMES[source]} has not answered since {found.since:%H:%M:%S}"
+    told = f"{SOURCE_TITLES[source]} has not answered since {found.since:%H:%M:%S}"
     assert any(one.text.startswith(told) for one in said.findings)
     assert {one.key: one.status for one in said.badges}[HTTP[source]] == "unknown"
     assert said.status != "ok"

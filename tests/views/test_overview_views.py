@@ -8,13 +8,12 @@ from analysis.events import EventKind
 from benchmarks.history import DEPLOY_SECONDS, PODS
 from collectors.errors import SourceError, Unreachable
 from collectors.signals import catalogue
-from settings import Limits
+from settings import SOURCE_TITLES, Limits
 from tests.support.history import USERS
 from tests.support_pages.world import SLOW_SECONDS
 from ui import format
 from views.events import load_events
 from views.overview import FIGURES, LogVolume, load_figure, load_log_volume, load_verdict
-from views.overview_sources import NAMES
 from views.series import load_series
 
 pytestmark = pytest.mark.integration
@@ -162,7 +161,7 @@ def test_a_source_that_fails_is_one_finding_and_costs_only_what_it_alone_knows(f
     found = verdict(build(faults.settings()), span_of(faults))
     told = [finding for finding in found.findings if finding.subject == "sources"]
     assert len(told) == 1
-    assert told[0].text.startswith(NAMES[source])
+    assert told[0].text.startswith(SOURCE_TITLES[source])
     assert [one.source for one in found.silent] == [source]
     assert [error.source for error in found.failures] == [source]
     badge = {"prometheus": "prometheus", "alertmanager": "alerts", "elasticsearch": "logs", "synaptic": "replicas"}[
