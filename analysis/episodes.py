@@ -174,7 +174,7 @@ def _episode(
     inside = values[places]
     # Of three neighbours the middle one: a single sample is not the worst of it.
     middle = pd.Series(inside).rolling(3, center=True, min_periods=1).median().to_numpy(np.float64)
-    newest = inside[places > last - max(round(rule.within / step), 1)]
+    newest = inside[places > last - max(round(LEVEL_SECONDS / step), 1)]
     start = None if first == 0 else series.index[first].to_pydatetime()
     end = series.index[last].to_pydatetime() + timedelta(seconds=step) if ended else None
     return Episode(
@@ -182,5 +182,5 @@ def _episode(
         start,
         end,
         float(middle.min() if rule.below else middle.max()),
-        float(np.median(newest if len(newest) else inside)),
+        float(np.median(newest if len(newest) else inside[-1:])),
     )
