@@ -53,7 +53,10 @@ def verdict(found: Verdict, _span: Span) -> None:
     tab.mark(found.status)
     led = found.status not in ("ok", "unknown") or (found.findings and found.findings[0].key.startswith("silent:"))
     with st.container(key="headline"):
-        st.markdown(f"### :{status.markdown}[{status.icon}] {inert(found.headline, 500)}.", anchors=False)
+        st.markdown(
+            f"### :{status.markdown}[{status.icon}] {inert(format.localised(found.headline, context.current().tz), 500)}.",
+            anchors=False,
+        )
         if led:
             _cover(found.findings[0])
     rest = found.findings[1:] if led else found.findings
@@ -61,7 +64,7 @@ def verdict(found: Verdict, _span: Span) -> None:
         _recovered(found.recovered)
     for finding in rest[:6]:
         mark = STATUS[finding.status]
-        text = finding.text[:1].upper() + finding.text[1:]
+        text = format.localised(finding.text[:1].upper() + finding.text[1:], context.current().tz)
         line = f":{mark.markdown}[{mark.icon}] {inert(text, 500)}."
         shown = evidence.place(finding.subject)
         if shown is None:
@@ -85,9 +88,8 @@ def _cover(finding: Finding) -> None:
 def _recovered(recovered: Recovery) -> None:
     tz = context.current().tz
     at, began = (format.timestamp(moment, tz) for moment in (recovered.at, recovered.began))
-    st.markdown(
-        f":material/history: Recovered at {at}, after it had begun at {began}. It was: {inert(recovered.was, 500)}."
-    )
+    was = inert(format.localised(recovered.was, tz), 500)
+    st.markdown(f":material/history: Recovered at {at}, after it had begun at {began}. It was: {was}.")
 
 
 def _badges(found: Verdict) -> None:

@@ -65,4 +65,5 @@ def _present(one: Finding) -> Present:
 
 
 def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%H:%M:%S} UTC"
+    """In the form that a page puts on its viewer's clock."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
