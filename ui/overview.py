@@ -52,11 +52,9 @@ def verdict(found: Verdict, _span: Span) -> None:
     status = STATUS[found.status]
     tab.mark(found.status)
     led = found.status not in ("ok", "unknown") or (found.findings and found.findings[0].key.startswith("silent:"))
+    headline = inert(format.localised(found.headline, context.current().tz), 500)
     with st.container(key="headline"):
-        st.markdown(
-            f"### :{status.markdown}[{status.icon}] {inert(format.localised(found.headline, context.current().tz), 500)}.",
-            anchors=False,
-        )
+        st.markdown(f"### :{status.markdown}[{status.icon}] {headline}.", anchors=False)
         if led:
             _cover(found.findings[0])
     rest = found.findings[1:] if led else found.findings
