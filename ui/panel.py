@@ -210,12 +210,13 @@ def _age(as_of: datetime, error: SourceError) -> None:
     unknown = STATUS["unknown"]
     tz = context.current().tz
     age = f"{format.ago(as_of, datetime.now(UTC))}, as of {format.timestamp(as_of, tz)}"
-    if error.silent_since is not None:
-        title = SOURCE_TITLES.get(error.source, error.source)
-        cause = f"{inert(title)} has not answered since {format.timestamp(error.silent_since, tz)}"
-    else:
-        cause = inert(f"{error.source} {error.what}", 300)
-    st.caption(f":{unknown.markdown}[{unknown.icon} Last good answer, {age}:] {cause}")
+    mark = f":{unknown.markdown}[{unknown.icon} Last good answer"
+    if error.silent_since is not None:  # the page's first lines say so; here it is on hover
+        title = inert(SOURCE_TITLES.get(error.source, error.source))
+        since = format.timestamp(error.silent_since, tz)
+        st.caption(f"{mark} of {title}, {age}]", help=f"{title} has not answered since {since}.")
+        return
+    st.caption(f"{mark}, {age}:] {inert(f'{error.source} {error.what}', 300)}")
 
 
 def _tile(name: str, result: Outcome[T], height: int) -> None:

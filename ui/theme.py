@@ -97,7 +97,7 @@ class _Statuses(Mapping[str, Status]):
 
     def __getitem__(self, key: str) -> Status:
         status = _STATUS[key]
-        if key == "unknown" or not _outdated.get():
+        if key in ("unknown", "note") or not _outdated.get():  # neither says that something is well or wrong
             return status
         return replace(_STATUS["unknown"], word=f"was {status.word}")
 
