@@ -100,6 +100,8 @@ def test_more_lines_are_never_less_of_a_surge(history, count, factor):
         (timedelta(minutes=5), timedelta(days=-3), True),
         (timedelta(), timedelta(days=-3), True),
         (timedelta(minutes=-5), timedelta(days=-3), False),
+        (timedelta(minutes=5), timedelta(hours=-7), True),
+        (timedelta(minutes=5), timedelta(hours=-5), None),  # the first day: rare ones were not yet seen
         (timedelta(minutes=5), timedelta(minutes=1), None),  # kept only since then: everything would be new
         (timedelta(minutes=-5), timedelta(minutes=1), False),
         (None, timedelta(days=-3), None),

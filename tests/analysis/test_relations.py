@@ -355,6 +355,9 @@ def test_growth_is_the_slope_of_all_samples_since_the_last_fall():
     assert growth.per_day(samples) == pytest.approx(240)
     assert growth.per_day([(NOW - DAY, 10**9), *samples]) == pytest.approx(240)
     assert growth.per_day(samples[:2]) is None
+    # On the first day nothing has grown, and what was filled at once has not grown by it.
+    assert growth.per_day(samples[:20]) is None
+    assert growth.per_day([(NOW - timedelta(hours=1), 8.0), *samples]) == pytest.approx(240)
     assert growth.per_day([(NOW, 1.0), (NOW + timedelta(minutes=1), 2.0), (NOW + timedelta(minutes=2), 3.0)]) is None
     assert growth.full_in(50, 100, 10) == 5 * 86400
     assert growth.full_in(50, 100, -1) is None

@@ -256,6 +256,12 @@ def test_a_slower_statement_and_a_new_one_are_told_with_the_deploy_before_them(t
     assert history.first_seen == new.since
 
 
+def test_on_the_first_day_no_statement_is_new(past, sources_of, records):
+    end = datetime.now(UTC).replace(microsecond=0)
+    past.write(end, 120, lambda place: {1: (60, 6000.0)} | ({2: (10, 900.0)} if place > 100 else {}))
+    assert load_statements(sources_of(), records, span_at(end), None, literals=True).value.changes == ()
+
+
 def test_a_light_statement_that_is_new_or_over_does_not_hide_the_one_that_takes_the_time(past, sources_of, records):
     end = datetime.now(UTC).replace(microsecond=0)
 
@@ -263,6 +269,7 @@ def test_a_light_statement_that_is_new_or_over_does_not_hide_the_one_that_takes_
         found = {1: (60, 6000.0)}
         return found | ({2: (10, 900.0)} if place > 110 else {}) | ({3: (1, 90_000.0)} if place == 80 else {})
 
+    past.write(end - 22 * 60 * MINUTE, 2, lambda place: {1: (60, 6000.0)})
     past.write(end, 120, gains)
     told = load_verdict(sources_of(), records, span_at(end), None, literals=True)
     assert (told.value.culprit.query_id, told.value.change) == (1, None)
