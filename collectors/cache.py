@@ -34,7 +34,16 @@ T_co = TypeVar("T_co", covariant=True)
 
 REFRESH_FACTOR = 3
 ENTRY_OVERHEAD = 2_000
-"""Bytes that one entry costs beside its value: key, record, bookkeeping (rounded up from a measurement)."""
+"""Bytes that one entry costs beside its value and key: record, bookkeeping (rounded up from a measurement)."""
+
+
+def size_of_key(key: Hashable) -> int:
+    """Bytes of a key: its texts, which may come from an address, and what holds them together."""
+    if isinstance(key, str | bytes):
+        return 64 + 2 * len(key)
+    if isinstance(key, tuple | frozenset):
+        return 64 + sum(size_of_key(part) for part in key)
+    return 64
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,7 @@ class AnswerCache:
         asked = datetime.now(UTC)
         try:
             kept = Kept(load(), asked)
-            size = ENTRY_OVERHEAD + self._size_of(kept.value)
+            size = ENTRY_OVERHEAD + size_of_key(key) + self._size_of(kept.value)
         except BaseException as error:  # noqa: BLE001 - whoever waits must be told, whatever it was
             with self._lock:
                 self._under_way.pop(key, None)

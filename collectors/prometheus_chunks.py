@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from collectors.cache import size_of_key
 from collectors.prometheus_wire import MatrixSeries, matrix
 from collectors.span import Span
 
@@ -148,15 +149,15 @@ class ChunkStore:
             old = self._chunks.pop(key, None)
             times = 1
             if old is not None:
-                self._bytes -= old.size
+                self._bytes -= old.size + size_of_key(key)
                 same = old.keys == keys and np.array_equal(old.values, values, equal_nan=True)
                 times = old.times + 1 if same else 1
             chunk = _Chunk(keys, values, self._now(), times)
             self._chunks[key] = chunk
-            self._bytes += chunk.size
+            self._bytes += chunk.size + size_of_key(key)
             while self._bytes > self._max_bytes and len(self._chunks) > 1:
-                _, gone = self._chunks.popitem(last=False)
-                self._bytes -= gone.size
+                first, gone = self._chunks.popitem(last=False)
+                self._bytes -= gone.size + size_of_key(first)
 
 
 def _holes(chunks: Mapping[int, _Chunk]) -> list[int]:

@@ -34,11 +34,11 @@ TILE_HEIGHT = 150
 ROWS, TABLE_HEIGHT = 8, 318
 """Rows of a table that are shown at once, and the height of such a table in pixels."""
 
-LOOK = "look"
-"""Name in the address: when somebody asked for a look at the keys of a large instance."""
+LOOK_EVERY = 60
+"""Seconds within which all who ask for a look at the keys of a large instance get the same one."""
 
 LOOK_HOLDS = 3600.0
-"""Seconds for which a link with a look in it shows one; later it shows the button again."""
+"""Seconds for which a look that was asked for is shown; later there is the button again."""
 
 LoadSeries = Callable[[Span, Span | None], Kept[Series]]
 
@@ -252,14 +252,22 @@ def safety(rows: list[Row], _span: Span) -> None:
 
 
 def asked_look() -> str:
-    """When somebody asked for a look at a large instance, from the address; empty where nobody did, or too long ago."""
-    told = st.query_params.get(LOOK, "")
-    recent = told.isdigit() and len(told) < 12 and 0 <= time.time() - int(told) <= LOOK_HOLDS
-    return told if recent else ""
+    """When this session asked for a look at a large instance; empty where it did not, or too long ago.
+
+    It is not in the address: a link would make the cache work for whoever opens it.
+    """
+    asked = st.session_state.get(_look_key())
+    return str(asked) if asked is not None and 0 <= time.time() - asked <= LOOK_HOLDS else ""
 
 
 def _ask_for_look() -> None:
-    context.change(**{LOOK: str(int(time.time()))})
+    # All who ask within the same minute get the same look, so that no two run at a time.
+    st.session_state[_look_key()] = int(time.time()) // LOOK_EVERY * LOOK_EVERY
+    context.run_again()
+
+
+def _look_key() -> str:
+    return f"cache-look-asked-{context.current().environment}"
 
 
 def _look_button(label: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from ui import context, tab
+from ui import address, context, tab
 
 PART = "part"
 """Name of the choice in the address."""
@@ -18,8 +18,7 @@ def chosen_part(parts: Mapping[str, str]) -> str:
     Args:
         parts: Name in the address → title, in their order; the first one is shown where the address names none.
     """
-    asked = st.query_params.get(PART, "")
-    now = asked if asked in parts else next(iter(parts))
+    now = address.choice(PART, parts, next(iter(parts)))
     key = f"database-part-{now}"
     tab.show(context.current(), parts[now])
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from analysis import activity
-from ui import charts, context, format, tables
+from ui import address, charts, context, format, tables
 from ui import theme as looks
 from ui.clean import inert
 from ui.database import PART
@@ -46,8 +46,7 @@ def chosen_by(titles: Mapping[str, str]) -> str:
     Args:
         titles: Name in the address → title, in their order.
     """
-    asked = st.query_params.get(SPLIT, "")
-    now = asked if asked in titles else next(iter(titles))
+    now = address.choice(SPLIT, titles, next(iter(titles)))
     key = f"load-by-{now}"
 
     def chosen() -> None:
@@ -64,10 +63,9 @@ def narrowed(names: Iterable[str]) -> dict[str, str]:
     """What the page is narrowed to: dimension → value, from the address."""
     found = {}
     for name in names:
-        value = st.query_params.get(name, "")
+        value = address.text(name)
         if name == "query":
-            usable = value.removeprefix("-").isdecimal() and value.isascii() and len(value) <= 20
-            if usable and -(2**63) <= int(value) < 2**63:
+            if address.whole(value, *address.BIGINT) is not None:
                 found[name] = value
         elif value and len(value) <= 100:
             found[name] = value
@@ -188,7 +186,7 @@ def _shares(found: Parts, name: str, title: str, *, wide: bool = False) -> None:
         params = {**visit.params(), PART: "queries"}
         frame["open"] = [_address(params, key) for key in frame["key"]]
         columns.append(Column("open", "Its page", "link", width=75))
-    asked = st.query_params.get(name, "")
+    asked = address.text(name, 100)
     # A new table with each choice, so that the click's mark goes with it.
     key = f"load-{name}-{zlib.crc32(asked.encode('utf-8', 'replace'))}"
     drawn = f"{key} drawn"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from ui import context, format, tables
+from ui import address, context, format, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.tables import Column
@@ -30,12 +30,7 @@ MOST_WAITERS = 12
 
 def chosen_moment() -> datetime | None:
     """The moment that is opened; ``None`` where the address names none."""
-    asked = st.query_params.get(AT, "")
-    try:
-        moment = datetime.fromisoformat(asked[:40])
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    return address.moment(AT)
 
 
 def title_of(moment: datetime) -> str:
@@ -53,7 +48,7 @@ def moments(found: Moments, _span: Span) -> None:
             "root": [" ".join(one.root.split()) for one in kept],
         }
     )
-    key = f"load-moments-{st.query_params.get(AT, '')[:40]}"
+    key = f"load-moments-{address.text(AT, 40)}"
     drawn = "load-moments drawn"
     st.session_state[drawn] = [one.taken_at.isoformat() for one in kept]
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from analysis.locks import words
 from analysis.sql_text import shown
-from ui import context, diagnoses, format, menu, tables
+from ui import address, context, diagnoses, format, menu, tables
 from ui.clean import clean, inert
 from ui.database_now import STATES
 from ui.panel import About
@@ -50,8 +50,7 @@ MASKED = "hidden"
 
 def opened_pid() -> int | None:
     """The session that is opened; ``None`` where the address names none."""
-    asked = st.query_params.get(PID, "")
-    return int(asked) if asked.isascii() and asked.isdecimal() and len(asked) <= 10 else None
+    return address.integer(PID, 0, 2**31 - 1)
 
 
 @contextmanager
@@ -62,7 +61,7 @@ def beside(place: str, opened: Callable[[], None]) -> Iterator[None]:
         place: ``tree`` or ``table``.
         opened: Draws the opened session.
     """
-    here = "tree" if st.query_params.get(AT) == "tree" else "table"
+    here = "tree" if address.text(AT, 10) == "tree" else "table"
     if opened_pid() is None or here != place:
         yield
         return
@@ -233,8 +232,7 @@ def _openable(
 
 def sessions_shown() -> str:
     """Which sessions the table has; the choice is in the address."""
-    asked = st.query_params.get(ONLY, "")
-    now = asked if asked in SHOWN else next(iter(SHOWN))
+    now = address.choice(ONLY, SHOWN, next(iter(SHOWN)))
     key = f"database-sessions-{now}"
 
     def chosen() -> None:

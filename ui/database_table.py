@@ -13,7 +13,7 @@ from analysis import growth
 from analysis.indexes import bytes_of
 from ui import charts, context, diagnoses, format, tables
 from ui.clean import clean, inert
-from ui.database_tables import TABLE
+from ui.database_tables import TABLE, opened_table
 from ui.series_panel import plot
 from ui.tables import Column
 from ui.theme import STATUS
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from collectors.span import Span
     from views.database_table import Opened
 
-MEASURE = "measure"
-"""Name of the choice to measure in the address."""
+_MEASURED = "database-table-measured"
+"""Where the session keeps which table it asked to be measured; a link must not make the database read one."""
 
 
 def measuring() -> bool:
     """Whether the opened table is to be measured."""
-    return st.query_params.get(MEASURE, "") == "1"
+    return _MEASURED in st.session_state and st.session_state[_MEASURED] == _opened()
 
 
 def why_gone(found: Opened) -> str:
@@ -52,8 +52,7 @@ def one_table(found: Opened, _span: Span, *, advice: Mapping[str, Advice]) -> No
                 icon=":material/straighten:",
                 type="tertiary",
                 help="Reads the table once, and its B-tree indexes, where they are not bigger than 2 GiB.",
-                on_click=context.change,
-                kwargs={MEASURE: "1"},
+                on_click=_measure,
             )
     if found.findings:
         diagnoses.diagnoses(found.findings, advice)
@@ -64,8 +63,18 @@ def one_table(found: Opened, _span: Span, *, advice: Mapping[str, Advice]) -> No
     _partitions(found)
 
 
+def _opened() -> tuple[str, str]:
+    return context.current().environment, opened_table()
+
+
+def _measure() -> None:
+    st.session_state[_MEASURED] = _opened()
+    context.run_again()
+
+
 def _close() -> None:
-    context.change(**{TABLE: "", MEASURE: ""})
+    st.session_state.pop(_MEASURED, None)
+    context.change(**{TABLE: ""})
 
 
 def _growth(found: Opened, table: Table) -> None:

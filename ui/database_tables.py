@@ -12,7 +12,7 @@ from analysis.bloat import METHOD
 from analysis.diagnosis import overall
 from analysis.indexes import bytes_of
 from analysis.quantities import length
-from ui import charts, context, diagnoses, format, tab, tables
+from ui import address, charts, context, diagnoses, format, tab, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
@@ -37,7 +37,7 @@ CALM = "Tables and indexes are well: nothing is past what autovacuum allows, inv
 
 def opened_table() -> str:
     """The table that is opened, as SQL writes its name; empty where the address names none."""
-    return str(st.query_params.get(TABLE, ""))[:300]
+    return address.text(TABLE, 300)
 
 
 def verdict(found: Relations, _span: Span) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.verdict import Status, before, in_words
-from ui import charts, context, format, menu, tab, tables
+from ui import address, charts, context, format, menu, tab, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
@@ -41,8 +41,7 @@ def chosen_kind(kinds: Mapping[str, Kind], *, shown: bool = True) -> str:
         kinds: What there is.
         shown: Whether the choice is drawn as well.
     """
-    asked = st.query_params.get(KIND, "")
-    now = asked if asked in kinds else next(iter(kinds))
+    now = address.choice(KIND, kinds, next(iter(kinds)))
     if not shown:
         return now
     key = f"latency-kind-{now}"
@@ -59,8 +58,7 @@ def chosen_kind(kinds: Mapping[str, Kind], *, shown: bool = True) -> str:
 
 def chosen_split(kind: Kind, titles: Mapping[str, str]) -> str:
     """By which label the split chart is split; the choice is in the address."""
-    asked = st.query_params.get(SPLIT, "")
-    now = asked if asked in kind.by else kind.by[0]
+    now = address.choice(SPLIT, kind.by, kind.by[0])
     key = f"latency-split-{now}"
 
     def chosen() -> None:
@@ -76,7 +74,7 @@ def chosen_split(kind: Kind, titles: Mapping[str, str]) -> str:
 def chosen_filters(kind: Kind) -> dict[str, list[str]]:
     """What the page is narrowed to: label → values, of the labels of this kind; the choice is in the address."""
     found: dict[str, list[str]] = {}
-    for text in st.query_params.get_all(ONLY):
+    for text in address.several(ONLY, 300):
         label, _, value = text.partition(":")
         label = REPLICA if label == "replica" else label
         if label in kind.by and value and len(value) <= 200:
@@ -347,7 +345,7 @@ def combinations(found: pd.DataFrame, _span: Span, labels: Sequence[str]) -> Non
     here = [label for label in labels if label in found.columns]
     named = {"replica" if label == REPLICA else label for label in here}
     # A new table with each filter, so that the click's mark goes with it.
-    key = f"latency-combinations-{'-'.join(st.query_params.get_all(ONLY))[:200]}"
+    key = f"latency-combinations-{'-'.join(address.several(ONLY, 300))[:200]}"
     st.session_state["latency-combinations drawn"] = [
         [_written(label, str(row[label])) for label in here if row[label]] for row in found[here].to_dict("records")
     ]
@@ -356,12 +354,12 @@ def combinations(found: pd.DataFrame, _span: Span, labels: Sequence[str]) -> Non
         drawn = st.session_state["latency-combinations drawn"]
         row = tables.chosen(key, len(drawn))
         if row is not None:
-            others = [text for text in st.query_params.get_all(ONLY) if text.partition(":")[0] not in named]
+            others = [text for text in address.several(ONLY, 300) if text.partition(":")[0] not in named]
             _narrow([*others, *drawn[row]])
 
     tables.table(found, columns=columns, key=key, on_select=narrow, alt="Latency by combination of labels")
     offered = [_written(label, value) for label in here for value in found[label].dropna().unique() if value]
-    _more([text[:300] for text in st.query_params.get_all(ONLY)], sorted(offered), "latency-narrow-to")
+    _more(list(address.several(ONLY, 300)), sorted(offered), "latency-narrow-to")
     few = found.loc[found["noisy"].fillna(False).astype(bool), "name"].tolist()
     if few:
         names = ", ".join(inert(name, 60) for name in few[:4])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from ui import context
+from ui import address, context
 
 if TYPE_CHECKING:
     from collectors.logs import Order
@@ -21,7 +21,6 @@ COLUMNS = ("component", "pod")
 
 _READINGS: tuple[Reading, ...] = ("newest", "oldest", "tail")
 
-MOST_FILTERS = 20
 MOST_COLUMNS = 12
 _LONGEST = 2000
 
@@ -54,18 +53,18 @@ class LogState:
 
 def read() -> LogState:
     """What the address says; what it cannot mean is as usual."""
-    params = st.query_params
-    filters = tuple(dict.fromkeys(one[:_LONGEST] for one in params.get_all("f") if one.strip()))
     columns: tuple[str, ...] = COLUMNS
-    if "cols" in params:
-        columns = tuple(dict.fromkeys(name.strip()[:200] for name in params["cols"].split(",") if name.strip()))
+    if "cols" in st.query_params:
+        columns = tuple(
+            dict.fromkeys(name.strip()[:200] for name in address.text("cols", 4000).split(",") if name.strip())
+        )
     return LogState(
-        query=params.get("q", "")[: _LONGEST + 1],
-        filters=filters[:MOST_FILTERS],
+        query=address.text("q", _LONGEST + 1),
+        filters=address.several("f", _LONGEST),
         columns=columns[:MOST_COLUMNS],
-        by=params.get("by", "level")[:200] or "level",
-        reading=next((one for one in _READINGS if one == params.get("order")), "newest"),
-        line=params.get("line", "")[:_LONGEST],
+        by=address.text("by", 200, "level") or "level",
+        reading=address.choice("order", _READINGS, "newest"),
+        line=address.text("line", _LONGEST),
     )
 
 

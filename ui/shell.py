@@ -17,7 +17,7 @@ from records.errors import RecordsError
 from settings import Settings
 from settings import current as current_settings
 from telemetry import logs
-from ui import bar, context, menu, screen, series_panel, tab, zones
+from ui import address, bar, context, menu, screen, series_panel, tab, zones
 from ui.clean import inert
 from ui.theme import STATUS, Theme, css
 from ui.window import parse
@@ -55,7 +55,7 @@ def _theme() -> Theme:
 
 def _environment(settings: Settings, remarks: list[str]) -> str:
     names = list(settings.environments)
-    asked = st.query_params.get("env", "")
+    asked = address.text("env", 100)
     if asked in settings.environments:
         return asked
     if asked and names:

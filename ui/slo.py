@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from ui import charts, context, format, tables
+from ui import address, charts, context, format, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
@@ -54,8 +54,7 @@ def choose(objectives: Mapping[str, Objective]) -> str:
     if not objectives:
         raise ValueError("there is no objective to choose")
     keys = list(objectives)
-    asked = st.query_params.get(CHOSEN, "")
-    now = asked if asked in objectives else keys[0]
+    now = address.choice(CHOSEN, keys, keys[0])
     widget = f"slo-chosen-{now}"
 
     def chosen() -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from analysis.diagnosis import Diagnosis
 from analysis.statements import OTHERS
 from analysis.verdict import Status, in_words
-from ui import charts, context, diagnoses, format, menu, tab, tables, theme
+from ui import address, charts, context, diagnoses, format, menu, tab, tables, theme
 from ui.clean import inert
 from ui.panel import About
 from ui.parts import all_well
@@ -37,14 +37,12 @@ BROKEN_SHARE = 0.3
 
 def opened() -> int | None:
     """The statement that is opened; ``None`` where the address names none."""
-    asked = st.query_params.get(QUERY, "")
-    digits = asked.removeprefix("-")
-    return int(asked) if digits.isascii() and digits.isdecimal() and len(digits) <= 19 and int(asked) else None
+    return address.integer(QUERY, *address.BIGINT) or None
 
 
 def searched() -> str:
     """What the table is searched for, with the field drawn."""
-    now = st.query_params.get(FIND, "")[:200]
+    now = address.text(FIND, 200)
     key = f"database-queries-find-{now}"
 
     def chosen() -> None:

@@ -198,7 +198,7 @@ def parse(params: Mapping[str, str], view: View, zone: str = "UTC") -> tuple[Win
                 f"w={_short(params['w'])} is not a window; it can be {', '.join(PRESETS)}, or a length such as 90m."
             )
     if "from" in params or "to" in params:
-        start, end = _moment(params.get("from", "")), _moment(params.get("to", ""))
+        start, end = moment(params.get("from", "")), moment(params.get("to", ""))
         if start is None or end is None:
             remarks.append("from and to must both be times such as 2026-11-23T14:05:00Z; showing the usual window.")
         elif end <= start:
@@ -254,7 +254,7 @@ def stretch(start: datetime, end: datetime) -> str:
 def interval(text: str) -> tuple[datetime, datetime] | None:
     """Both ends of a stretch that :func:`stretch` wrote; ``None`` where it is none."""
     first, _, last = text.partition("/")
-    start, end = _moment(first), _moment(last)
+    start, end = moment(first), moment(last)
     if start is None or end is None or not SHORTEST <= end - start <= LONGEST:
         return None
     return start, end
@@ -272,10 +272,10 @@ def instant(local: datetime, zone: ZoneInfo, *, last: bool = False) -> datetime:
     return second if last and second > first else first
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
     """An aware time from ISO 8601 (UTC where it names no zone) or from epoch seconds or milliseconds."""
     try:
-        if text.isdigit():
+        if text.isascii() and text.isdecimal() and len(text) <= 16:
             number = int(text)
             found = datetime.fromtimestamp(number / 1000 if number > 10**11 else number, UTC)
         else:
