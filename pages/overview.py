@@ -18,7 +18,7 @@ from views.overview import FIGURES, load_figure, load_verdict
 from views.overview_alerts import load_alerts
 from views.series import load_series
 
-EVERY = 5
+EVERY = 10
 """Seconds between two looks at whether everything is well; what is asked for it is kept and shared by all viewers."""
 
 

@@ -19,7 +19,7 @@ from collectors.cache import Kept
 from collectors.elasticsearch import Elasticsearch
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
-from collectors.signals import catalogue
+from collectors.signals import Signal, catalogue
 from collectors.span import Span
 from collectors.synaptic import ServiceState
 from views import cache as cache_view
@@ -138,7 +138,7 @@ def _of_now(sources: Sources, span: Span, value: Words, clock: Clock, where: Mem
     live = span if span.live else Span(span.start, span.end, span.step, live=True)
     recent = Span.of(live.end - CACHE_LOOK, live.end, 61, live=True, quantum=15.0)
     asked = {
-        "readings": part("readings", lambda: _readings(sources, live), FIGURES_SECONDS),
+        "readings": lambda: _readings(sources, live),
         "deploys": part("deploys", lambda: load_deploys(sources, live), FIGURES_SECONDS),
         "service": part("service", lambda: sources.synaptic.state(), LIGHT_SECONDS),
         "alerts": part("alerts", lambda: load_alerts(sources, live), LIGHT_SECONDS),
@@ -178,7 +178,8 @@ def _of_now(sources: Sources, span: Span, value: Words, clock: Clock, where: Mem
     found = findings(facts, value, clock)
     known = facts.known + (service is not None)
     status = overall(found, known)
-    recovered = recovery_of(troubles, found)
+    # Nothing is called well again while the figures are not known.
+    recovered = recovery_of(troubles, found) if facts.known else None
     firing = facts.alerts.firing if facts.alerts is not None else None
     verdict = Verdict(
         status,
@@ -215,11 +216,21 @@ def _missed(name: str, one: Part[object]) -> bool:
     return one.late and name not in _MAY_BE_LATE
 
 
-def _readings(sources: Sources, span: Span) -> Kept[list[Reading]]:
+def _readings(sources: Sources, span: Span) -> Part[list[Reading]]:
+    """The signals as they are judged: one that is late or fails costs itself only."""
     signals = catalogue()
     judged = [signals[key] for key in (*FIGURES, *ALSO_JUDGED) if key in signals]
-    answers = side_by_side(*(partial(load_reading, sources, one, span) for one in judged))
-    return oldest(answers, [kept.value for kept in answers])
+
+    def reading(signal: Signal) -> Part[Reading]:
+        return load_part(
+            sources, f"reading {signal.key}", partial(load_reading, sources, signal, span), FIGURES_SECONDS
+        )
+
+    parts: list[Part[Reading]] = side_by_side(*(partial(reading, one) for one in judged))
+    known = [one.value for one in parts if one.value is not None]
+    times = [one.as_of for one in parts if one.as_of is not None]
+    error = next((one.error for one in parts if one.error is not None), None)
+    return Part(known or None, min(times, default=None), error, not known and any(one.late for one in parts))
 
 
 def _locks(sources: Sources, where: Memory) -> LockLoad | None:
