@@ -14,11 +14,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from collectors import registry
 from collectors.errors import Overloaded, SourceError, TimedOut, Unreachable
 from collectors.registry import Sources
+from records.clock import Clock, clock
 from records.database import Database
 from records.errors import RecordsError
 from records.leases import Lease, LeaseLostError, release_lease, renew_lease, take_lease
@@ -103,12 +104,15 @@ class Worker:
         sources: Callable[[Settings, str], Sources] = registry.sources,
         lease_seconds: float | None = None,
         words: Words | None = None,
+        local_time: Callable[[], datetime] | None = None,
     ) -> None:
         self._settings = settings
         self._words = words
         self._database = database
         self._sources = sources
         self._lease_seconds = lease_seconds or max(PATIENCE * settings.worker.interval, SHORTEST_LEASE)
+        self._clock = Clock(database, local_time) if local_time is not None else clock(database)
+        self._told_off = False
         self._stopping = threading.Event()
         self._migrating = threading.Lock()
         self._migrated = False
@@ -155,7 +159,7 @@ class Worker:
     def _log_patterns(self, environment: str) -> Job:
         def run(lease: Lease, go_on: Callable[[], bool]) -> object:
             sources = self._sources(self._settings, environment)
-            return learn(sources, self._database, lease, datetime.now(UTC), go_on)
+            return learn(sources, self._database, lease, self._now(), go_on)
 
         return Job("log patterns", environment, self._settings.worker.interval, run)
 
@@ -166,10 +170,10 @@ class Worker:
         def run(lease: Lease, go_on: Callable[[], bool]) -> object:
             if not go_on():
                 return None
-            return memory.sample(self._sources(self._settings, environment), self._database, lease, _now)
+            return memory.sample(self._sources(self._settings, environment), self._database, lease, self._now)
 
         def end(lease: Lease) -> None:
-            memory.write(self._database, lease, _now(), everything=True)
+            memory.write(self._database, lease, self._now(), everything=True)
 
         # A database in trouble is what the samples are for: they go on as soon as it answers again.
         return Job("database activity", environment, one.activity_interval, run, end, again=ACTIVITY_AGAIN)
@@ -188,7 +192,7 @@ class Worker:
         keep = timedelta(seconds=self._settings.worker.keep_cache)
 
         def run(lease: Lease, go_on: Callable[[], bool]) -> None:
-            cache_memory.note(self._sources(self._settings, environment), self._database, lease, keep)
+            cache_memory.note(self._sources(self._settings, environment), self._database, lease, keep, self._now())
 
         return Job("cache samples", environment, self._settings.worker.interval, run)
 
@@ -198,7 +202,12 @@ class Worker:
         def run(lease: Lease, _: Callable[[], bool]) -> object:
             sources = self._sources(self._settings, environment)
             return relation_memory.note(
-                sources, self._database, lease, interval=settings.relations_interval, keep=settings.keep_relations
+                sources,
+                self._database,
+                lease,
+                interval=settings.relations_interval,
+                keep=settings.keep_relations,
+                now=self._now(),
             )
 
         return Job("database relations", environment, settings.relations_interval, run)
@@ -215,9 +224,18 @@ class Worker:
                 interval=settings.interval,
                 keep=timedelta(seconds=settings.keep_activity),
                 keep_relations=settings.keep_relations,
+                now=self._now(),
             )
 
         return Job("verdict", environment, VERDICT_SECONDS, run)
+
+    def _now(self) -> datetime:
+        """The time by the records' database, the one clock of all consoles."""
+        now = self._clock.now()
+        if bool(self._clock.off) != self._told_off:
+            self._told_off = bool(self._clock.off)
+            log.warning("clock", cause=self._clock.off or "this machine's clock agrees with the database's again")
+        return now
 
     def _run(self, job: Job) -> None:
         due = time.monotonic()
@@ -315,7 +333,3 @@ class Worker:
             log.warning(
                 "background work was not given back", job=job.name, environment=job.environment, cause=str(error)
             )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, insert, select, tuple_, update
 
 from records.database import Database
-from records.leases import Lease, LeaseLostError, check_lease
+from records.leases import Lease, LeaseLostError, check_lease, database_time
 from records.schema import (
     NAME_LENGTH,
     PATTERN_WORD_LENGTH,
@@ -162,7 +162,7 @@ def save_learned(
     """
     with database.writing() as connection:
         check_lease(connection, lease)
-        _go_on(connection, environment, start, end)
+        _go_on(connection, environment, start, min(end, database_time(connection)))
         _keep_patterns(connection, environment, learned)
         _keep_counts(connection, environment, learned)
         _forget(connection, environment, end)
@@ -173,6 +173,9 @@ def _go_on(connection: Connection, environment: str, start: datetime, end: datet
     known = connection.execute(select(t.c.until).where(t.c.environment == environment)).scalar_one_or_none()
     if known is None:
         connection.execute(insert(t).values(environment=environment, since=start, until=end))
+    elif known > database_time(connection):
+        # A console whose clock was ahead wrote this; until that time has come nothing would be learned.
+        connection.execute(update(t).where(t.c.environment == environment).values(since=start, until=end))
     elif known == start:
         connection.execute(update(t).where(t.c.environment == environment).values(until=end))
     elif known < start:  # after a hole what was before it no longer counts as known

@@ -16,10 +16,11 @@ from sqlalchemy import select, update
 
 from collectors import registry
 from collectors.registry import Sources
+from records.clock import Clock
 from records.database import Database, open_database
 from records.leases import database_time
 from records.patterns import read_counts, read_memory
-from records.schema import leases
+from records.schema import leases, log_pattern_progress
 from settings import Settings
 from telemetry import metrics
 from tests.support import log_lines
@@ -150,6 +151,33 @@ def test_first_and_last_lines_of_a_pattern_are_those_of_the_log(worker, database
     for one in read_memory(database, "test").patterns:
         assert timedelta(hours=19) < one.last_seen - one.first_seen < timedelta(hours=20)
         assert one.version == ""  # there is no Prometheus that could tell
+
+
+def test_a_console_whose_clock_is_ahead_learns_up_to_the_database_s_time_and_says_that_it_is_off(settings, database):
+    sources = registry.build(settings, "test")
+    ahead = Worker(settings, database, lambda *_: sources, local_time=lambda: datetime.now(UTC) + HOUR)
+    ahead.turn()
+    ahead.stop()
+    for collector in sources.configured():
+        collector.close()
+    assert counted(database) == EACH_ONCE
+    with database.reading() as connection:
+        assert read_memory(database, "test").until <= database_time(connection)
+    clock = Clock(database, lambda: datetime.now(UTC) + HOUR)
+    assert abs(clock.now() - datetime.now(UTC)) < HOUR / 10
+    assert "s ahead of that of the records' database" in clock.off
+    assert Clock(database).off == ""
+
+
+def test_what_a_console_with_a_wrong_clock_wrote_keeps_nothing_from_being_learned(worker, database):
+    worker().turn()
+    with database.writing() as connection:
+        future = database_time(connection) + HOUR
+        connection.execute(update(log_pattern_progress).values(until=future))
+    pass_time(database)
+    worker().turn()
+    with database.reading() as connection:
+        assert read_memory(database, "test").until <= database_time(connection)
 
 
 def test_of_two_workers_one_does_the_work_and_the_other_says_so(worker, database):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from records.clock import clock
+from records.errors import RecordsError
 from ui import context, format, tables
 from ui.clean import inert
 from ui.tables import Column
@@ -18,7 +20,20 @@ if TYPE_CHECKING:
 
     from collectors.guard import Health, Outage
     from collectors.span import Span
+    from records.database import Database
     from views.sources import SourceReport
+
+
+def clock_warning(records: Database | None) -> None:
+    """That this console's own clock is off, where it is."""
+    try:
+        told = clock(records) if records is not None else None
+        if told is not None:
+            told.now()
+    except RecordsError:
+        return  # the bar says that the records cannot be used
+    if told is not None and told.off:
+        st.warning(told.off, icon=STATUS["risk"].icon)
 
 
 def reports(found: list[SourceReport], _span: Span) -> None:

@@ -71,7 +71,7 @@ def sample_of(info: Info, times: Mapping[str, Histogram], moment: datetime, data
     )
 
 
-def note(sources: Sources, database: Database, lease: Lease, keep: timedelta) -> None:
+def note(sources: Sources, database: Database, lease: Lease, keep: timedelta, now: datetime | None = None) -> None:
     """Take a sample and keep it.
 
     Raises:
@@ -80,7 +80,7 @@ def note(sources: Sources, database: Database, lease: Lease, keep: timedelta) ->
         RecordsError: The records could not be used.
     """
     cache = sources.redis
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     info, times = cache.sample()
     sample = sample_of(info, times, now, cache.settings.database)
     flushes = sum(info.commands[name].calls for name in FLUSHES if name in info.commands)

@@ -28,6 +28,7 @@ def note(
     interval: float,
     keep: timedelta,
     keep_relations: float,
+    now: datetime | None = None,
 ) -> int:
     """Judge, and keep which troubles there are.
 
@@ -39,6 +40,7 @@ def note(
         interval: Seconds between two samples of the cache.
         keep: How long troubles are kept.
         keep_relations: Seconds that samples of the database's relations are kept.
+        now: The time by the records' clock; this machine's by default.
 
     Returns:
         How many troubles there are.
@@ -47,7 +49,7 @@ def note(
         LeaseLostError: Another worker has taken over.
         RecordsError: The records could not be used.
     """
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     span = Span.of(now - WINDOW, now, POINTS, live=True, quantum=10.0)
     verdict = load_verdict(sources, span, value, _clock, Memory(database, interval), keep_relations).value
     present = {one.identity: one for one in reversed(verdict.findings) if _kept(one)}

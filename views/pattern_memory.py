@@ -141,6 +141,8 @@ def learn(sources: Sources, database: Database, lease: Lease, now: datetime, go_
     while go_on():
         memory = read_memory(database, sources.environment)
         start = memory.until if memory is not None else now - FIRST
+        if start > now:  # written by a console whose clock was ahead
+            start = now - 2 * SETTLE
         if start < now - LONGEST_GAP:
             start = now - FIRST
         end = min(start + STRETCH, now - SETTLE)

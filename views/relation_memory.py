@@ -174,7 +174,9 @@ def _spread(taken: Sequence[datetime], most: int) -> list[datetime]:
     return [taken[int(number * step)] for number in range(min(most, len(taken)))]
 
 
-def note(sources: Sources, database: Database, lease: Lease, *, interval: float, keep: float) -> int:
+def note(
+    sources: Sources, database: Database, lease: Lease, *, interval: float, keep: float, now: datetime | None = None
+) -> int:
     """Look at all relations now, and keep what was seen.
 
     Args:
@@ -183,6 +185,7 @@ def note(sources: Sources, database: Database, lease: Lease, *, interval: float,
         lease: The right to do so.
         interval: Seconds between two looks.
         keep: Seconds that looks are kept.
+        now: The time by the records' clock; this machine's by default.
 
     Returns:
         How many relations were kept; 0 where another console has just looked.
@@ -192,7 +195,7 @@ def note(sources: Sources, database: Database, lease: Lease, *, interval: float,
         LeaseLostError: Another worker has taken over.
         RecordsError: The records could not be used.
     """
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     if read_sweeps(database, sources.environment, now - timedelta(seconds=interval * HALF), now):
         return 0
     postgres = sources.postgres

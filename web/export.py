@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 import access
 from settings import Settings
@@ -26,6 +26,12 @@ log = logs.get_logger(__name__)
 
 AT_ONCE = 2
 """Exports that run at a time; each asks the store for page after page."""
+
+CHUNK_SECONDS = 30.0
+"""Longest time until the reader of an export has taken a part of it."""
+
+TOTAL_SECONDS = 900.0
+"""Longest time for a whole export."""
 
 _NO_STORE = {"cache-control": "no-store"}
 _OURS = frozenset({"same-origin", "none"})
@@ -119,8 +125,18 @@ class _Sending(StreamingResponse):
         super().__init__(self._sent(), headers=dict(headers), media_type=made.media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+
+        async def taken(message: Message) -> None:
+            # Two readers that take nothing would otherwise keep everybody from exporting.
+            async with asyncio.timeout(CHUNK_SECONDS):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            async with asyncio.timeout(TOTAL_SECONDS):
+                await super().__call__(scope, receive, taken)
+        except TimeoutError:
+            metrics.refused("export reader")
+            log.warning("export ended, because its reader took too long")
         finally:
             # In a task of its own: this one may have been cancelled, and could not wait for anything any more.
             task = asyncio.get_running_loop().create_task(self._finish())

@@ -216,6 +216,27 @@ def test_whoever_goes_away_in_the_middle_leaves_nothing_running():
     asyncio.run(run())
 
 
+def test_a_reader_that_takes_nothing_gives_its_place_back(monkeypatch):
+    monkeypatch.setattr(export, "CHUNK_SECONDS", 0.05)
+
+    async def run() -> None:
+        app = asgi(lambda viewer, params: Download("x", "text/plain", iter([b"first\n", b"last\n"])))
+
+        async def stalled() -> None:
+            async def send(message):
+                if message.get("body"):
+                    await asyncio.Event().wait()
+
+            scope = {"type": "http", "method": "GET", "path": "/export/logs", "query_string": b"", "headers": []}
+            await app(scope, asyncio.Event().wait, send)
+
+        await asyncio.gather(*(stalled() for _ in range(AT_ONCE)))
+        await asyncio.gather(*export._finishing)
+        assert status(await ask(app)) == 200
+
+    asyncio.run(run())
+
+
 def test_a_refusal_gives_its_place_back():
     def refuse(viewer, params):
         raise Refusal(400, "No.")
