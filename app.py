@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import logging
+import os
+import stat
 import sys
 import tomllib
 import uuid
@@ -220,13 +223,29 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         log.info("stopped")
 
 
+def warn_of_open_files(loaded: settings_file.Settings) -> None:
+    """Say which files with secrets or records other users of this machine may read or write."""
+    named = Path(os.environ.get(settings_file.CONFIG_VARIABLE, "console.toml"))
+    url = loaded.records.url.get_secret_value()
+    records = Path(url.partition(":///")[2]) if url.startswith("sqlite") else None
+    for file, open_bits, needed in ((named, 0o004, loaded.secrets()), (records, 0o066, True)):
+        if file is None or not needed or not file.is_file():
+            continue
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & open_bits:
+            log.warning("open file", file=file.name, mode=f"{mode:o}", advice="chmod 600, as others may read it")
+
+
 def version() -> str:
     """The console's version, as ``pyproject.toml`` has it."""
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
 logs.configure()
+# Streamlit writes what a page did not catch, and then calls report_script_error, which does so with a reference.
+logging.getLogger("streamlit.error_util").addFilter(lambda record: record.msg != "Uncaught app execution")
 loaded_settings = read_settings()
+warn_of_open_files(loaded_settings)
 
 app = st.App(
     SHELL,

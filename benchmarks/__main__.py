@@ -13,7 +13,7 @@ from benchmarks.measured import Benchmark
 
 NAMES = (
     *("frames", "page", "viewers", "window30d", "paint", "logsearch", "patterns", "ash", "statements", "catalogue"),
-    *("regex",),
+    *("regex", "crowd"),
 )
 
 

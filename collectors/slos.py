@@ -175,7 +175,10 @@ def load(path: Path = CATALOG, signals: Mapping[str, Signal] | None = None) -> d
     known = catalogue() if signals is None else signals
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        # Its own words name the whole path, which is nobody's business who only looks.
+        raise SlosError(f"{path.name}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SlosError(f"{path.name}: {error}") from None
     objectives: dict[str, Objective] = {}
     mistakes: list[str] = []
@@ -192,6 +195,8 @@ def load(path: Path = CATALOG, signals: Mapping[str, Signal] | None = None) -> d
         objectives[key] = one
     if mistakes:
         raise SlosError("\n".join(mistakes))
+    if not objectives:
+        raise SlosError(f"{path.name}: names no objective; see docs/slo.md for how to write one")
     return objectives
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+import time
+from collections import OrderedDict
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -55,6 +57,46 @@ class _LedLogger(logging.Logger):
         pass
 
 
+THIN_AFTER, THIN_SECONDS = 5, 60.0
+"""Warnings of one kind written in so many seconds; further ones are counted, and a later one tells how many."""
+
+_MOST_KINDS = 1000
+_KIND = ("job", "environment", "source", "reason", "check", "kind", "page", "panel", "reference")
+"""Fields that make lines of the same event different kinds."""
+
+
+class Thinning(logging.Filter):
+    """Lets so many lines of a kind pass in a stretch of time, so that what fails in a loop does not fill the disk.
+
+    Args:
+        now: Seconds of a clock that only goes on.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._kinds: OrderedDict[tuple[object, ...], list[float]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if record.levelno < logging.WARNING:
+            return True
+        told = record.msg if isinstance(record.msg, dict) else {}
+        event = told.get("event", record.msg)
+        kind = (record.name, record.levelno, str(event)[:200], *(str(told.get(name, "")) for name in _KIND))
+        now = self._now()
+        since, lines = self._kinds.pop(kind, (now, 0.0))
+        if now - since >= THIN_SECONDS:
+            left_out = int(lines - THIN_AFTER)
+            if left_out > 0 and told:
+                told["left_out"] = left_out
+            since, lines = now, 0.0
+        self._kinds[kind] = [since, lines + 1]
+        if len(self._kinds) > _MOST_KINDS:
+            self._kinds.popitem(last=False)
+        return lines < THIN_AFTER
+
+
 def configure(level: int = logging.INFO) -> None:
     """Lead structlog and every logger of the process to JSON lines on standard output.
 
@@ -86,6 +128,7 @@ def configure(level: int = logging.INFO) -> None:
             ],
         )
     )
+    handler.addFilter(Thinning())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -17,6 +17,7 @@ import access
 from settings import Settings
 from telemetry import metrics
 from telemetry.masks import mask_known
+from web.asked import by_own_page
 from web.policy import COMPLETE_LOGS
 
 AT_ONCE = 4
@@ -33,7 +34,7 @@ def route(settings: Settings, complete: Complete) -> Route:
     free = asyncio.Semaphore(AT_ONCE)
 
     async def answer(request: Request) -> Response:
-        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if not by_own_page(request, settings):
             metrics.refused("complete")
             return JSONResponse([], status_code=403, headers=_NO_STORE)
         try:

@@ -20,6 +20,7 @@ import access
 from settings import Settings
 from telemetry import logs, metrics
 from telemetry.masks import mask_known
+from web.asked import by_own_page
 from web.policy import EXPORT_LOGS
 
 log = logs.get_logger(__name__)
@@ -34,7 +35,6 @@ TOTAL_SECONDS = 900.0
 """Longest time for a whole export."""
 
 _NO_STORE = {"cache-control": "no-store"}
-_OURS = frozenset({"same-origin", "none"})
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def route(settings: Settings, prepare: Prepare) -> Route:
     slots = _Slots()
 
     async def export(request: Request) -> Response:
-        if request.headers.get("sec-fetch-site", "none") not in _OURS:
+        if not by_own_page(request, settings):
             metrics.refused("export")
             return _refused(403, "An export has to be asked for from the console itself.")
         try:

@@ -161,6 +161,8 @@ class Guard:
                     for name, value in message.get("headers", ())
                     if name.lower() not in names and not name.lower().startswith(_DROPPED)
                 ]
+                if self.policy.secure_cookies:
+                    theirs = [_secure(*header) for header in theirs]
                 message = {**message, "headers": [*theirs, *ours]}
             await send(message)
 
@@ -171,6 +173,12 @@ def _header(scope: Scope, name: bytes) -> str | None:
     """The value of a header that occurs exactly once; None where it is absent or doubled."""
     values = [value for key, value in scope["headers"] if key == name]
     return values[0].decode("latin-1") if len(values) == 1 else None
+
+
+def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name.lower() != b"set-cookie" or b"; secure" in value.lower():
+        return name, value
+    return name, value + b"; Secure"
 
 
 def _is_number(text: str) -> bool:

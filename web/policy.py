@@ -66,6 +66,7 @@ class Policy:
         body_bytes: Most bytes of a request's body.
         frame_bytes: Most bytes of one message from a browser.
         limits: How many sessions may be open.
+        secure_cookies: Whether cookies go over TLS only.
     """
 
     origins: frozenset[str]
@@ -77,6 +78,7 @@ class Policy:
     body_bytes: int = 64 * 1024
     frame_bytes: int = 1024 * 1024
     limits: Limits = _LIMITS
+    secure_cookies: bool = False
 
     def is_open(self, path: str) -> bool:
         """Whether this path is one that the console serves over HTTP."""
@@ -178,6 +180,7 @@ def build(settings: Settings, pages: Iterable[str], index_html: str, descriptors
             server.sessions_per_address,
             tuple(ip_network(one) for one in server.trusted_proxies),
         ),
+        secure_cookies=https,
     )
 
 

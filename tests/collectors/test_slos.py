@@ -218,3 +218,12 @@ def test_rules_of_no_objective_are_an_empty_file():
 
 def test_console_and_rules_agree_on_how_many_failures_are_enough():
     assert slo_rules.ENOUGH_BAD == ENOUGH_BAD
+
+
+def test_a_file_without_objectives_or_that_cannot_be_read_is_told_by_its_name_alone(tmp_path):
+    empty = tmp_path / "empty.toml"
+    empty.write_text("")
+    for path, said in ((empty, "names no objective"), (tmp_path / "missing.toml", "cannot be read: No such file")):
+        with pytest.raises(SlosError, match=said) as told:
+            load(path)
+        assert str(tmp_path) not in str(told.value)

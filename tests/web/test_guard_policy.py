@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from starlette.requests import Request
 
 from settings import Server, Settings
 from web import policy
+from web.asked import by_own_page
 from web.middleware import Guard
 
 HTML = "<script>window.x = 1</script><script type='module' src='./a.js'></script>"
@@ -111,3 +113,43 @@ def test_open_paths(path):
 @pytest.mark.parametrize("path", ["", "/Sources", "/sources/", "/static/js/../x", "/static/js/.env", "/media/a.png"])
 def test_closed_paths(path):
     assert not built().is_open(path)
+
+
+def test_cookies_go_over_tls_only_where_the_public_address_is_https():
+    cookie = (b"set-cookie", b"_streamlit_xsrf=a; Path=/; SameSite=Strict")
+
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [cookie]})
+        await send({"type": "http.response.body", "body": b""})
+
+    def sent(**server: object) -> bytes:
+        messages: list[dict[str, object]] = []
+
+        async def send(message):
+            messages.append(message)
+
+        host = b"localhost" if server else b"127.0.0.1:8501"
+        asyncio.run(Guard(app, built(**server))(scope("http", headers=[(b"host", host)]), asyncio.Event().wait, send))
+        return dict(messages[0]["headers"])[b"set-cookie"]
+
+    assert sent(public_url="https://localhost") == cookie[1] + b"; Secure"
+    assert sent() == cookie[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "headers", "ours"),
+    [
+        ("127.0.0.1:8501", {}, True),
+        ("127.0.0.1:8501", {"sec-fetch-site": "cross-site"}, False),
+        ("127.0.0.1:8501", {"sec-fetch-site": "same-origin"}, True),
+        ("console.example", {}, False),  # plain http elsewhere: browsers do not say who asks
+        ("console.example", {"referer": "http://console.example/logs"}, True),
+        ("console.example", {"referer": "http://evil.example/"}, False),
+        ("console.example", {"referer": "http://[evil"}, False),
+        ("secure.example", {}, True),
+    ],
+)
+def test_only_the_console_s_own_pages_and_no_page_at_all_may_ask_for_files(host, headers, ours):
+    settings = Settings(server=Server(allowed_origins=("http://console.example", "https://secure.example")))
+    given = [(name.encode(), value.encode()) for name, value in {"host": host, **headers}.items()]
+    assert by_own_page(Request({"type": "http", "headers": given}), settings) is ours

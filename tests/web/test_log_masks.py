@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import subprocess
 import sys
 from urllib.parse import quote, quote_plus
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry import masks
+from telemetry import logs, masks
 from tests.web.serving import ROOT
 
 SECRET = 'p@ss/w"ord +ümlaut\\'
@@ -161,3 +162,18 @@ def test_every_logger_of_the_process_writes_masked_json_lines_and_nothing_else()
     assert "*** in a warning" in events[5]
     assert len(lines) == 6
     assert all(line["time"].endswith("Z") and line["level"] for line in lines)
+
+
+def test_what_fails_in_a_loop_is_written_some_times_and_then_counted():
+    clock = [0.0]
+    thin = logs.Thinning(lambda: clock[0])
+
+    def written(event: str, level: int = logging.WARNING, **fields: str) -> dict | None:
+        record = logging.LogRecord("worker", level, "", 0, {"event": event, **fields}, (), None)
+        return record.msg if thin.filter(record) else None
+
+    assert sum(written("failed", job="a") is not None for _ in range(100)) == logs.THIN_AFTER
+    assert written("failed", job="b") is not None
+    assert all(written("export", logging.INFO) is not None for _ in range(100))
+    clock[0] = logs.THIN_SECONDS
+    assert written("failed", job="a") == {"event": "failed", "job": "a", "left_out": 100 - logs.THIN_AFTER}
