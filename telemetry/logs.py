@@ -60,6 +60,7 @@ class _LedLogger(logging.Logger):
 THIN_AFTER, THIN_SECONDS = 5, 60.0
 """Warnings of one kind written in so many seconds; further ones are counted, and a later one tells how many."""
 
+_HANDSHAKES = ('%s - "WebSocket', "connection ")
 _MOST_KINDS = 1000
 _KIND = ("job", "environment", "source", "reason", "check", "kind", "page", "panel", "reference")
 """Fields that make lines of the same event different kinds."""
@@ -80,7 +81,8 @@ class Thinning(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""
         if record.levelno < logging.WARNING:
-            return True
+            # Two lines for each handshake, refused ones too; what matters of them the guard counts and writes.
+            return not (record.name == "uvicorn.error" and str(record.msg).startswith(_HANDSHAKES))
         told = record.msg if isinstance(record.msg, dict) else {}
         event = told.get("event", record.msg)
         kind = (record.name, record.levelno, str(event)[:200], *(str(told.get(name, "")) for name in _KIND))
