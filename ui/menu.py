@@ -46,7 +46,7 @@ def link(
 
 def text_link(name: str, label: str, params: Mapping[str, str | Sequence[str]]) -> None:
     """A line of our own Markdown that leads to a page; foreign text in it has passed :func:`ui.clean.inert`."""
-    st.page_link(pages()[name], label=label, query_params=dict(params))
+    st.page_link(_bare(name), label=label, query_params=dict(params))
 
 
 def go(name: str, params: Mapping[str, str | Sequence[str]]) -> None:
@@ -67,7 +67,12 @@ def cover(name: str, label: str, params: Mapping[str, str | Sequence[str]]) -> N
         params: Parameters of the page's address.
     """
     with st.container(key=f"cover-{label}"):
-        st.page_link(pages()[name], label=label, query_params=dict(params))
+        st.page_link(_bare(name), label=label, query_params=dict(params))
+
+
+def _bare(name: str) -> st.Page:
+    """A page without its icon, which Streamlit would put before the words of every link to it."""
+    return st.Page(ROOT / "pages" / f"{name}.py", title=PAGES[name][0], url_path=name)
 
 
 def prometheus_graph(query: str, span: Span) -> str | None:

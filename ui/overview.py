@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -60,6 +61,13 @@ def verdict(found: Verdict, _span: Span) -> None:
     rest = found.findings[1:] if led else found.findings
     if found.recovered is not None:
         _recovered(found.recovered)
+    with st.container(key="findings", gap="xsmall"):
+        _findings(rest)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="badges"):
+        _badges(found)
+
+
+def _findings(rest: Sequence[Finding]) -> None:
     for finding in rest[:6]:
         mark = STATUS[finding.status]
         text = format.localised(finding.text[:1].upper() + finding.text[1:], context.current().tz)
@@ -71,8 +79,6 @@ def verdict(found: Verdict, _span: Span) -> None:
             menu.text_link(shown.page, line, evidence.params(shown, finding.since, finding.until))
     if len(rest) > 6:
         st.caption(f"and {len(rest) - 6} more, further down this page")
-    with st.container(horizontal=True, gap="small"):
-        _badges(found)
 
 
 def _cover(finding: Finding) -> None:
