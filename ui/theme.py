@@ -290,7 +290,9 @@ CSS = """
 [data-testid="stLayoutWrapper"]:has(> [class*="st-key-cover-"]) { position: absolute; inset: 0; z-index: 1; }
 [class*="st-key-cover-"], [class*="st-key-cover-"] * { height: 100%; width: 100%; }
 [class*="st-key-cover-"] a { opacity: 0; }
-.st-key-badges [data-testid="stPageLink"] a, .st-key-findings [data-testid="stPageLink"] a { padding: 0; min-height: 0; }
+.st-key-badges [data-testid="stPageLink"] a, .st-key-findings [data-testid="stPageLink"] a {
+  padding: 0; min-height: 0;
+}
 [class*="st-key-cover-"] a:focus-visible { opacity: 0.85; }
 [data-testid="stMetric"] [data-testid="stTooltipIcon"] { position: relative; z-index: 2; }
 [data-testid="stDataFrame"] .dvn-scroller { overscroll-behavior: auto; }
