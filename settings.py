@@ -490,6 +490,13 @@ class Worker(_Model):
     activity_interval: Seconds = Field(
         default=1.0, ge=1, le=60, description="How often the sessions of the database are looked at."
     )
+    verdict_interval: Seconds = Field(
+        default=10.0,
+        ge=5,
+        le=300,
+        description="How often Overview's verdict is reached while nobody looks, and kept: so exact is when a trouble "
+        "began and was over.",
+    )
     relations_interval: Seconds = Field(
         default=900.0, ge=60, le=86400, description="How often sizes and use of tables and indexes are noted."
     )

@@ -47,9 +47,6 @@ PASSING = frozenset({TimedOut.kind, Unreachable.kind, Overloaded.kind})
 ACTIVITY_AGAIN = 10.0
 """Seconds until the sessions are looked at again after a look that failed: as long as the source's breaker rests."""
 
-VERDICT_SECONDS = 10.0
-"""How often the verdict of Overview is reached: so exact is when a trouble began and was over."""
-
 Words = Callable[[float | None, str], str]
 """Writes a number with its unit."""
 
@@ -227,7 +224,7 @@ class Worker:
                 now=self._now(),
             )
 
-        return Job("verdict", environment, VERDICT_SECONDS, run)
+        return Job("verdict", environment, settings.verdict_interval, run)
 
     def _now(self) -> datetime:
         """The time by the records' database, the one clock of all consoles."""

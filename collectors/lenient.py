@@ -107,12 +107,12 @@ class _Reading:
         struct = typing.get_origin(shape) or shape
         if struct.__struct_config__.array_like:
             if not isinstance(raw, Sequence) or isinstance(raw, str):
-                raise msgspec.ValidationError(f"Expected `array`, got {raw!r:.40} - at `{place}`")
+                raise msgspec.ValidationError(f"Expected `array`, got {_kind_of(raw)} - at `{place}`")
             given = {field.encode_name: item for field, item in zip(fields, raw, strict=False)}
         elif isinstance(raw, dict) or raw is None:
             given = {name: item for name, item in (raw or {}).items() if item is not None}
         else:
-            raise msgspec.ValidationError(f"Expected `object`, got {raw!r:.40} - at `{place}`")
+            raise msgspec.ValidationError(f"Expected `object`, got {_kind_of(raw)} - at `{place}`")
         values: dict[str, Any] = {}
         for field in fields:
             if field.encode_name not in given:
@@ -132,7 +132,7 @@ class _Reading:
         if raw is None:
             return []
         if not isinstance(raw, list):
-            raise msgspec.ValidationError(f"Expected `array`, got {raw!r:.40} - at `{place}`")
+            raise msgspec.ValidationError(f"Expected `array`, got {_kind_of(raw)} - at `{place}`")
         (item,) = typing.get_args(shape) or (Any,)
         found = []
         for i, one in enumerate(raw):
@@ -147,14 +147,14 @@ class _Reading:
         if raw is None:
             return {}
         if not isinstance(raw, dict):
-            raise msgspec.ValidationError(f"Expected `object`, got {raw!r:.40} - at `{place}`")
+            raise msgspec.ValidationError(f"Expected `object`, got {_kind_of(raw)} - at `{place}`")
         _, item = typing.get_args(shape) or (str, Any)
         return {key: self.value(one, item, f"{place}.{key}") for key, one in raw.items() if one is not None}
 
     def _tuple(self, raw: Any, shape: Any, place: str) -> tuple[Any, ...]:
         kinds = typing.get_args(shape)
         if not isinstance(raw, list) or len(raw) < len(kinds):
-            raise msgspec.ValidationError(f"Expected `array`, got {raw!r:.40} - at `{place}`")
+            raise msgspec.ValidationError(f"Expected `array`, got {_kind_of(raw)} - at `{place}`")
         return tuple(
             self.value(one, kind, f"{place}[{i}]") for i, (one, kind) in enumerate(zip(raw, kinds, strict=False))
         )
@@ -164,7 +164,7 @@ class _Reading:
             return ""
         if isinstance(raw, bool | int | float):
             return json.dumps(raw)
-        raise msgspec.ValidationError(f"Expected `str`, got {raw!r:.40} - at `{place}`")
+        raise msgspec.ValidationError(f"Expected `str`, got {_kind_of(raw)} - at `{place}`")
 
     def _instant(self, raw: Any, _shape: Any, place: str) -> datetime:
         seconds = number(raw)
@@ -173,7 +173,7 @@ class _Reading:
             for unit in (1, 1e3, 1e6, 1e9):
                 if abs(seconds / unit) < LATEST:
                     return datetime.fromtimestamp(seconds / unit, UTC)
-        raise msgspec.ValidationError(f"Expected `datetime`, got {raw!r:.40} - at `{place}`")
+        raise msgspec.ValidationError(f"Expected `datetime`, got {_kind_of(raw)} - at `{place}`")
 
     def _optional(self, raw: Any, shape: Any, place: str) -> Any:
         if raw is None:
@@ -202,3 +202,9 @@ def _without_surrogates(raw: Any) -> Any:
 
 def _written_nan(raw: Any) -> bool:
     return isinstance(raw, float) or (isinstance(raw, str) and raw.strip().lower().lstrip("+-") == "nan")
+
+
+def _kind_of(raw: object) -> str:
+    """What JSON calls it. Never the value itself: cut in its middle, a secret in it would not be known as one."""
+    kinds = {"NoneType": "null", "bool": "bool", "int": "int", "float": "float", "str": "str", "list": "array"}
+    return f"`{kinds.get(type(raw).__name__, 'object')}`"

@@ -12,7 +12,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from demo.parts import all_parts
+from demo.parts import all_parts, console
 from demo.parts.synaptic import shared_environment
 from demo.plan import HOST, ROOT, Plan
 from demo.supervisor import Supervisor
@@ -73,15 +73,19 @@ def up(plan: Plan, without: list[str]) -> int:
         (plan.run / "version").write_text(f"{plan.version}\n")
     print(f"Starting in {plan.home}, ports from {plan.base_port}")
     # Faults heal on a running installation.
+    if "console" in without:
+        # Who leaves the console out runs one by hand, with the settings that it would have had.
+        plan.home.mkdir(parents=True, exist_ok=True)
+        console.settings_file(plan).write_text(console.settings_text(plan))
     supervisor = Supervisor(parts, plan.home, welcome=_welcome(plan, without), farewell=partial(end_gamedays, plan))
     return asyncio.run(supervisor.run())
 
 
 def _welcome(plan: Plan, without: list[str]) -> tuple[str, ...]:
-    console = "left out" if "console" in without else f"http://{HOST}:{plan.console_port}"
+    address = "left out" if "console" in without else f"http://{HOST}:{plan.console_port}"
     return (
         "",
-        f"  Console        {console}",
+        f"  Console        {address}",
         f"  Synaptic       http://{HOST}:{plan.nginx_port}",
         f"  Prometheus     http://{HOST}:{plan.prometheus_port}",
         "",

@@ -27,6 +27,10 @@ public_url = "http://127.0.0.1:{{port}}"
 url = "sqlite:///{folder}/records.sqlite3"
 [limits]
 deadline = 60
+# Eleven environments on two cores: what the worker does is tested elsewhere.
+[worker]
+verdict_interval = 300
+activity_interval = 5
 """
 
 

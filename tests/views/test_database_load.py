@@ -274,7 +274,8 @@ def test_processors_are_taken_from_an_exporter_of_the_same_machine_only(instance
 
 def test_the_number_of_processors_is_of_the_settings_or_unknown(sources):
     assert load_processors(sources).count == 2
-    settings = Settings.model_validate({"environments": {"test": {"postgres": {"host": "db-1", "user": "console"}}}})
+    remote = {"host": "db-1", "user": "console", "tls": "require"}
+    settings = Settings.model_validate({"environments": {"test": {"postgres": remote}}})
     built = registry.build(settings, "test")
     found = load_processors(built)
     assert found.count is None
