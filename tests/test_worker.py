@@ -106,9 +106,9 @@ def worker(settings: Settings, database: Database) -> Iterator[Callable[[], Work
 
 
 def holder(database: Database) -> str | None:
-    """Who holds the lease now, by the database's clock."""
+    """Who holds the lease of the log patterns now, by the database's clock."""
     with database.reading() as connection:
-        row = connection.execute(select(leases)).one_or_none()
+        row = connection.execute(select(leases).where(leases.c.name.like("%pattern%"))).one_or_none()
         return row.holder if row is not None and row.expires_at > database_time(connection) else None
 
 

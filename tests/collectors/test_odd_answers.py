@@ -25,7 +25,7 @@ from collectors.signals import catalogue
 from collectors.span import Span
 from settings import Settings
 from tests.support.scripted_http import ScriptedServer, points, success
-from views.latency import KINDS, load_combinations, load_distribution, load_slow_or_failing
+from views.latency import KINDS, limit_of, load_combinations, load_distribution, load_slow_or_failing, trouble_of
 from views.series import load_series
 from views.sources import load_reports
 
@@ -465,7 +465,9 @@ def test_a_trouble_begins_when_it_began_whatever_the_deploy_changed(server: Scri
     trouble = load_slow_or_failing(sources, KINDS["search"], SPAN).value.trouble
     assert trouble is not None
     assert trouble.start == SPAN.start
-    assert trouble.end is None
+    lasting = trouble_of(load_distribution(sources, KINDS["search"], SPAN).value, limit_of(KINDS["search"], None))
+    assert lasting is not None
+    assert (lasting.start, lasting.end) == (SPAN.start, None)
 
 
 def native(buckets: Callable[[int], list[list[object]]]) -> Callable[[dict[str, str]], tuple[int, object]]:
