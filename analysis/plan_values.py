@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_LITERAL = re.compile(r"'(?:[^']|''){0,500}'(?:::(?:\"[^\"]{1,128}\"|[\w .]{1,128}?(?:\[\])?))?(?=[\s),]|$)")
+_LITERAL = re.compile(r"'(?:[^']|''){0,200}'(?:::(?:\"[^\"]{1,128}\"|[\w .]{1,128}?(?:\[\])?))?(?=[\s),]|$)")
 _CALL = re.compile(r"\b[a-z_]\w*\(")
 _COMPARED = re.compile(r"\(?\b(?P<column>[a-z_]\w*)\)?(?:::[\w ]+)? = (?P<value>'(?:[^']|'')*')")
 
