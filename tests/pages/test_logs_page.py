@@ -295,6 +295,21 @@ def test_a_search_is_saved_under_a_label_and_opened_again_and_deleted_after_a_qu
     page.get_by_text("Nobody has saved a search here yet.").wait_for()
 
 
+HEADINGS = """key => [...document.querySelectorAll(`.st-key-panel-logs-${key} [data-testid="stDataFrame"] th`)]
+    .map(heading => heading.innerText)"""
+
+
+def test_on_a_phone_the_list_shows_what_the_lines_say(console, browser):
+    size = {"width": 390, "height": 844}
+    with visiting(browser, console.url, viewport=size, has_touch=True, is_mobile=True) as visit:
+        page = visit.open(held())
+        page.wait_for_function(f"() => ({HEADINGS})('lines').length === 3")
+        assert [title.split(" (")[0] for title in page.evaluate(HEADINGS, "lines")] == ["Time", "Level", "Message"]
+        page.wait_for_function(f"() => ({HEADINGS})('patterns')[1] === 'Pattern'")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert visit.clean() == []
+
+
 def test_the_lines_of_the_list_can_be_had_as_a_file(visit):
     page = visit.open(held(f="level:ERROR"))
     page.locator(".st-key-logs-export button").first.click()
