@@ -39,6 +39,7 @@ OPERATORS = {
 
 
 _ASKED = "logs search to delete"
+_TURN = "logs saved searches turn"
 _JOINING = ("AND", "OR", "NOT", "TO")
 
 
@@ -59,7 +60,16 @@ def search(
             log_field(state.query, _EXAMPLE, visit.environment, visit.span(), log_state.search)
         with st.popover("Filter", icon=":material/add:", help="Put a filter together", key="logs-add-filter"):
             _builder(fields)
-        with st.popover("Saved", icon=":material/bookmark:", help="Saved searches", key="logs-saved"):
+        with (
+            st.container(key="logs-saved", width="content"),
+            # After a choice it is drawn as another one, which is closed.
+            st.popover(
+                "Saved",
+                icon=":material/bookmark:",
+                help="Saved searches",
+                key=f"logs-saved-{st.session_state.get(_TURN, 0)}",
+            ),
+        ):
             _saved(state)
         with st.popover(
             "How to search", icon=":material/help:", type="tertiary", help="How to search", key="logs-help"
@@ -222,8 +232,8 @@ def _saved_search(one: saved.SavedSearch, visit: context.Context, database: Data
             type="tertiary",
             width="stretch",
             help=f"{inert(what, 500)}  \nSaved by {inert(one.created_by)}.",
-            on_click=log_state.load,
-            args=(one.query, one.filters, one.columns),
+            on_click=_open,
+            args=(one,),
         )
         if deletable:
             st.button(
@@ -242,6 +252,11 @@ def _saved_search(one: saved.SavedSearch, visit: context.Context, database: Data
                 _ask(None)
                 _kept_or_told(partial(saved.delete_search, database, one.id, by=visit.viewer.name))
             st.button("Keep", key=f"logs-keep-{one.id}", on_click=_ask, args=(None,))
+
+
+def _open(one: saved.SavedSearch) -> None:
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    log_state.load(one.query, one.filters, one.columns)
 
 
 def _ask(search_id: uuid.UUID | None) -> None:
