@@ -53,8 +53,8 @@ _PARAMETER = re.compile(r"\$\d+")
 # into a form that takes a parameter. The first alternative steps over strings, names and comments.
 _SKIP = r"(?P<skip>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|/\*.*?(?:\*/|\Z)|--[^\n]*)"
 _TYPED = re.compile(
-    rf"{_SKIP}|\b(?P<type>interval|date|timestamptz|timestamp|timetz|time|uuid|inet|jsonb?)\s{1, 20}(?P<typed>\$\d+)"
-    rf"|\bextract\s{0, 20}\(\s{0, 20}(?P<field>\$\d{1, 9})\s{1, 20}from\b",
+    rf"{_SKIP}|\b(?P<type>interval|date|timestamptz|timestamp|timetz|time|uuid|inet|jsonb?)\s{{1,20}}(?P<typed>\$\d+)"
+    rf"|\bextract\s{{0,20}}\(\s{{0,20}}(?P<field>\$\d{{1,9}})\s{{1,20}}from\b",
     re.IGNORECASE | re.DOTALL,
 )
 
