@@ -121,7 +121,8 @@ def test_a_fault_costs_its_own_source_only_and_passes(name: str, fault: str, pro
         assert error.address == proxy.url
         assert error.hint, question
         assert SECRET not in f"{error!r} {error} {error.what} {error.hint}"
-    assert source.guard.health().breaker == "open"
+    # Half open where asking all questions took longer than its rest.
+    assert source.guard.health().breaker in ("open", "half_open")
     assert isinstance(source.guard.health().last_error, EXPECTED[fault])
 
     for other in HTTP_SOURCES:
