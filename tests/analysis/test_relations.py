@@ -294,7 +294,7 @@ def test_the_width_of_partitions_is_inferred_and_the_next_one_is_named_like_them
 def test_the_next_partition_is_missing_only_when_its_time_comes_near():
     assert partitions.diagnose(partitions.coverages(years(2025, 2026, 2027), NOW), NOW) == []
     (near,) = partitions.diagnose(partitions.coverages(years(2025, 2026), NOW), NOW)
-    assert "missing: in 36 d, from 2027-01-01 00:00 UTC on, new rows are refused" in near.text
+    assert "missing: in 36 d, from 2027-01-01 00:00:00 UTC on, new rows are refused" in near.text
     summer = datetime(2026, 6, 1, tzinfo=UTC)
     assert partitions.diagnose(partitions.coverages(years(2025, 2026), summer), summer) == []
 
