@@ -417,7 +417,7 @@ class Server(_Model):
         default=("viewer",),
         min_length=1,
         description='What everybody is who comes in under mode "none"; an operator sees user ids, sessions and '
-        "addresses, a viewer sees pseudonyms.",
+        "addresses and saves windows and searches, a viewer sees pseudonyms and saves nothing.",
     )
     pseudonym_key: SecretStr | None = Field(
         default=None,

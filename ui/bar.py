@@ -162,7 +162,7 @@ def _from_to(visit: Context, now: datetime) -> None:
 def _moves(visit: Context, now: datetime) -> None:
     window = visit.window
     before = context.previous_window()
-    with st.container(horizontal=True, gap=None, width="content", key="bar-moves"):
+    with st.container(horizontal=True, vertical_alignment="center", gap=None, width="content", key="bar-moves"):
         _move("earlier", ":material/chevron_left:", "One window earlier", window.moved(now, -1))
         _move("later", ":material/chevron_right:", "One window later", window.moved(now, 1), disabled=window.live)
         _move("wider", ":material/zoom_out:", "Twice as wide", window.widened(now))

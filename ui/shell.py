@@ -102,9 +102,10 @@ def main() -> None:
             menu.link(name)
         st.caption(f"{inert(visit.viewer.name)} · {', '.join(sorted(visit.viewer.roles))}")
     bar.bar(visit, visit.records)
-    zones.remember()
-    screen.watch()
-    series_panel.touchable()
+    with st.container(key="unseen"):
+        zones.remember()
+        screen.watch()
+        series_panel.touchable()
     for remark in remarks:
         st.warning(inert(remark, 300), icon=STATUS["risk"].icon)
     if not access.may(visit.viewer, access.Right.LOOK):
