@@ -24,7 +24,7 @@ def test_overview_shows_verdict_figures_charts_and_tables(told):
 
 def test_the_info_button_shows_the_question_behind_a_chart(visit):
     page = visit.open(f"/overview?{HEALTHY}")
-    visit.panel("search").get_by_role("button", name="help").first.click()
+    visit.panel("search").get_by_role("button", name="About").first.click()
     page.get_by_text("histogram_quantile(0.95").first.wait_for()
 
 

@@ -55,6 +55,7 @@ def free_port() -> int:
 def environment(folder: Path, settings: str) -> dict[str, str]:
     config = folder / "console.toml"
     config.write_text(settings)
+    config.chmod(0o600)  # as an operator should; the console warns otherwise
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("STREAMLIT_", "SYNAPTIC_"))}
     return {**kept, "SYNAPTIC_CONSOLE_CONFIG": str(config), "PYTHONPATH": str(ROOT), "HOME": str(folder)}
 

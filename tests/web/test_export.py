@@ -156,8 +156,8 @@ def asgi(made):
 async def ask(app, gone: asyncio.Event | None = None, first: asyncio.Event | None = None) -> list[dict]:
     """One request by hand, so that it can be left in the middle."""
     sent: list[dict] = []
-    scope = {"type": "http", "method": "GET", "path": "/export/logs", "query_string": b"", "headers": [],
-             "asgi": {"spec_version": "2.3"}}  # fmt: skip
+    scope = {"type": "http", "method": "GET", "path": "/export/logs", "query_string": b"",
+             "headers": [(b"sec-fetch-site", b"same-origin")], "asgi": {"spec_version": "2.3"}}  # fmt: skip
 
     async def receive():
         await (gone or asyncio.Event()).wait()
@@ -227,7 +227,8 @@ def test_a_reader_that_takes_nothing_gives_its_place_back(monkeypatch):
                 if message.get("body"):
                     await asyncio.Event().wait()
 
-            scope = {"type": "http", "method": "GET", "path": "/export/logs", "query_string": b"", "headers": []}
+            scope = {"type": "http", "method": "GET", "path": "/export/logs", "query_string": b"",
+                     "headers": [(b"sec-fetch-site", b"same-origin")]}  # fmt: skip
             await app(scope, asyncio.Event().wait, send)
 
         await asyncio.gather(*(stalled() for _ in range(AT_ONCE)))
