@@ -246,6 +246,10 @@ class Supervisor:
                     continue
                 before, worked = worked or 0.0, await asyncio.to_thread(self._work, part)
                 if worked - before < LEAST_WORK or waiting >= MOST_PATIENCE * part.ready_seconds:
+                    # A task that ended while its work was read shows none.
+                    await asyncio.wait({ended}, timeout=POLL_SECONDS)
+                    if ended.done():
+                        continue
                     raise self._failure(part, f"was not ready after {waiting:g} s")
                 self._announce(f"  {part.name:<22}still at work after {waiting:g} s")
                 waiting += part.ready_seconds / 2

@@ -403,9 +403,9 @@ def test_log_lines_have_the_form_of_tracing_subscriber(installation: Installatio
 
     assert all({"timestamp", "level", "target", "fields"} <= set(line) for line in lines)
     assert {line["level"] for line in lines} <= {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"}
-    (failure,) = [line for line in lines if line["fields"].get("user_id") == user]
-    assert failure["target"] == "synaptic::security::audit"
-    fields = failure["fields"]
+    # On a busy machine the slow sign-in has a line of its own, which names the user as well.
+    told = [line for line in lines if line["fields"].get("user_id") == user]
+    (fields,) = [line["fields"] for line in told if line["target"] == "synaptic::security::audit"]
     assert (fields["event_type"], fields["operation"]) == ("Authentication", "login_failure")
     assert (fields["success"], fields["risk_level"], fields["ip_address"]) == (False, "Medium", "127.0.0.1")
     error = [line for line in lines if line["level"] == "ERROR" and line["target"] == "synaptic::memory"][-1]

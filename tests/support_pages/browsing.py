@@ -144,9 +144,9 @@ class Visit:
         self.settled()
         return self.params()
 
-    def panel(self, key: str) -> Locator:
-        """The frame of a panel of Overview."""
-        return self.page.locator(f".st-key-panel-overview-{key}")
+    def panel(self, key: str, page: str = "overview") -> Locator:
+        """The frame of a panel, without more of one of Overview."""
+        return self.page.locator(f".st-key-panel-{page}-{key}")
 
     def clean(self) -> list[str]:
         """What must not have happened on any visit; an empty list where nothing did."""

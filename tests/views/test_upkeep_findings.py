@@ -22,7 +22,7 @@ GIB = 2**30
 def server(*, standby: bool = False) -> Server:
     given = {
         "version": 180000, "version_text": "18.0", "role": "console", "database": "synaptic", "standby": standby,
-        "started_at": NOON, "max_connections": 100, "extensions": [],
+        "started_at": NOON, "max_connections": 100, "extensions": {},
     }  # fmt: skip
     # What else it tells are rights and switches, which nothing here looks at.
     others = {one.encode_name: True for one in msgspec.structs.fields(Server)}
