@@ -10,6 +10,7 @@ import streamlit as st
 
 from collectors.span import Span
 from ui import context
+from ui.components import own
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,6 +48,11 @@ def link(
 def text_link(name: str, label: str, params: Mapping[str, str | Sequence[str]]) -> None:
     """A line of our own Markdown that leads to a page; foreign text in it has passed :func:`ui.clean.inert`."""
     st.page_link(_bare(name), label=label, query_params=dict(params))
+
+
+def keep_address() -> None:
+    """Let links to the page that is open change its address too; to be called in each run of a page."""
+    own("links", "<i hidden></i>")(key="links", height=1)
 
 
 def go(name: str, params: Mapping[str, str | Sequence[str]]) -> None:

@@ -105,6 +105,7 @@ def main() -> None:
     with st.container(key="unseen"):
         zones.remember()
         screen.watch()
+        menu.keep_address()
         series_panel.touchable()
     for remark in remarks:
         st.warning(inert(remark, 300), icon=STATUS["risk"].icon)

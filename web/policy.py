@@ -37,7 +37,7 @@ STREAM = "/_stcore/stream"
 _STREAMLIT = re.compile(
     r"/favicon\.png|/manifest\.json|/_stcore/(?:health|host-config)|"
     r"/_stcore/bidi-components/synaptic-console\.(?:log_scroll/log_scroll\.js|zone/zone\.js|"
-    r"charts/charts\.js|screen/screen\.js|"
+    r"charts/charts\.js|screen/screen\.js|links/links\.js|"
     r"(?:log_field/log_field|copy_link/copy_link)\.(?:js|css))|"
     r"/static/(?:js|css|media)/[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 )

@@ -146,8 +146,8 @@ def test_a_source_that_goes_down_costs_its_panels_only_and_comes_back_without_a_
     loaded = page.evaluate("performance.timeOrigin")
     world.switch("refuse", "prometheus")
     try:
-        banner = page.locator(".st-key-source-banner-overview")
-        banner.get_by_text("Prometheus has not answered since").first.wait_for()
+        headline = page.get_by_text("Prometheus has not answered since").first
+        headline.wait_for()
         live_visit.panel("verdict").get_by_text("prometheus unreachable").first.wait_for()
         # What was there stays.
         assert live_visit.panel("search").locator(LINE).count() > 0
@@ -156,7 +156,7 @@ def test_a_source_that_goes_down_costs_its_panels_only_and_comes_back_without_a_
             assert live_visit.panel(key).locator('[data-testid="stDataFrame"], [data-testid="stTable"]').count() == 1
     finally:
         world.switch("none", "prometheus")
-    banner.wait_for(state="detached")
+    headline.wait_for(state="detached")
     live_visit.panel("verdict").get_by_text("prometheus unreachable").first.wait_for(state="detached")
     assert live_visit.panel("search").locator(LINE).count() > 0
     assert page.evaluate("performance.timeOrigin") == loaded

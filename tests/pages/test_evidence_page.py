@@ -46,7 +46,15 @@ def test_figures_findings_events_alerts_and_replicas_lead_to_their_evidence(visi
     visit.settled()
 
 
-def test_a_row_opens_by_a_click_anywhere_in_it(visit):
+@pytest.fixture
+def notes(postgres):
+    """A table to be opened."""
+    postgres.run("CREATE TABLE notes (id int)", "synaptic")
+    yield
+    postgres.run("DROP TABLE notes", "synaptic")
+
+
+def test_a_row_opens_by_a_click_anywhere_in_it(visit, notes):
     page = visit.open(f"/database?part=tables&{HEALTHY}")
     click_row(visit, 0, "tables-all", "database")
     page.wait_for_url("**table=**")
