@@ -36,8 +36,9 @@ from records.database import open_database
 from records.errors import RecordsError
 from telemetry import logs, metrics
 from ui import format
-from views import log_complete, log_export
-from views.log_masks import Sight
+from views.logs import complete as log_complete
+from views.logs import export as log_export
+from views.logs.masks import Sight
 from web import complete, export, hardening, policy, routes
 from web.frames import Frame
 from web.middleware import Guard

@@ -20,7 +20,7 @@ from collectors.deadline import deadline
 from telemetry import logs
 from telemetry.masks import mask, mask_value
 from telemetry.visible import visible
-from views.sources import SourceReport, load_reports, overall
+from views.sources.view import SourceReport, load_reports, overall
 
 EXIT = {"ok": 0, "risk": 1, "broken": 2, "unknown": 3}
 """Exit codes of ``doctor``: all well, something is missing, a source does not answer, nothing is configured."""

@@ -25,9 +25,12 @@ from records.errors import RecordsError
 from records.leases import Lease, LeaseLostError, release_lease, renew_lease, take_lease
 from settings import Settings
 from telemetry import logs, metrics
-from views import cache_memory, overview_memory, relation_memory, statement_memory
-from views.activity_memory import ActivityMemory
-from views.pattern_memory import learn
+from views.cache import sampler as cache_memory
+from views.database.sessions.sampler import ActivityMemory
+from views.database.statements import sampler as statement_memory
+from views.database.tables import sampler as relation_memory
+from views.logs.sampler import learn
+from views.overview import sampler as overview_memory
 
 PATIENCE = 3.0
 """Intervals after which the work of a console that went silent is taken over."""

@@ -26,8 +26,8 @@ from settings import Settings
 from tests.support import postgresql
 from tests.support.looping import until
 from tests.support.postgresql import Server
-from views.activity_memory import ActivityMemory
-from views.database_load import load_over_time, load_parts
+from views.database.load.view import load_over_time, load_parts
+from views.database.sessions.sampler import ActivityMemory
 
 SESSIONS = 20
 RATE = 300

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from math import comb
 from typing import Any
 
-from analysis.patterns import MASKS, Miner
 from benchmarks.measured import Benchmark, Figure, medians
+from views.logs.rules.patterns import MASKS, Miner
 
 LINES = 50_000
 ROUNDS = 5

@@ -22,7 +22,7 @@ from records.statements import newest_sample
 from settings import Settings
 from tests.support import postgresql
 from tests.support.postgresql import Server
-from views.statement_memory import Memory, note
+from views.database.statements.sampler import Memory, note
 
 STATEMENTS = 5_000
 ROUNDS = 9

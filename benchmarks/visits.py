@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import access
-import ui.database
-import ui.log_field
 import ui.panel
 import ui.series_panel
+import views.database.panels
+import views.logs.panels.field
 from collectors import registry
 from collectors.cache import Kept
 from collectors.registry import Sources
@@ -103,9 +103,9 @@ def _panels(here: context.Context, sources: Sources, part: str) -> list[Asked]:
         (ui.panel, "panel", note),
         (ui.series_panel, "panel", note),
         (registry, "sources", lambda *_: sources),
-        (ui.database, "chosen_part", lambda _: part),
+        (views.database.panels, "chosen_part", lambda _: part),
         # Components can be mounted in a running server only.
-        (ui.log_field, "own", lambda *_: lambda **__: None),
+        (views.logs.panels.field, "own", lambda *_: lambda **__: None),
     ]
     kept = [(module, name, getattr(module, name)) for module, name, _ in replaced]
     for module, name, value in replaced:

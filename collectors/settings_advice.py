@@ -1,7 +1,7 @@
 """PostgreSQL's settings against advice, as data: ``catalog/settings_advice.toml``, which an SRE may change.
 
 This module checks the file; a mistake names file, entry and key. Whether a setting fits is told by
-:mod:`views.database_settings`.
+:mod:`views.database.maintenance.settings`.
 """
 
 from __future__ import annotations

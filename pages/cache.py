@@ -7,17 +7,17 @@ import streamlit as st
 
 import access
 from collectors import advice, registry
-from ui import cache as parts
 from ui import context, format
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.source_banner import source_banner
-from views import cache_panels
-from views.cache import load_verdict
-from views.cache_flush import load_flush
-from views.cache_history import Memory
-from views.cache_series import load_samples
-from views.silence import load_silences
+from views.cache import panels as parts
+from views.cache import tables as cache_panels
+from views.cache.flush import load_flush
+from views.cache.history import Memory
+from views.cache.series import load_samples
+from views.cache.view import load_verdict
+from views.shared.silence import load_silences
 
 
 def show(visit: context.Context) -> None:

@@ -9,41 +9,40 @@ import access
 from collectors import advice, registry, settings_advice
 from collectors.cache import Kept
 from collectors.span import Span
-from ui import context, database, format
-from ui import database_load as load_parts
-from ui import database_load_verdict as load_verdict
-from ui import database_moments as moments
-from ui import database_now as now_parts
-from ui import database_sessions as session_parts
-from ui import database_table as table_parts
-from ui import database_tables as tables_parts
-from ui import database_upkeep as upkeep_parts
-from ui import database_upkeep_facts as upkeep_facts
-from ui import statement as statement_parts
-from ui import statements as statements_parts
+from ui import context, format
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
 from ui.snapshot import shared
 from ui.source_banner import source_banner
-from views import (
-    database_load,
-    database_moments,
-    database_now,
-    database_table,
-    database_tables,
-    database_upkeep,
-    database_upkeep_findings,
-    database_verdict,
-    statement_detail,
-    statements,
-)
-from views.database_load_names import BY
-from views.database_locks import load_locks_of_late
-from views.database_settings import load_settings
-from views.series import load_series
-from views.silence import load_silences
-from views.statement_parts import Statements
+from views.database import panels as database
+from views.database.load import moments as database_moments
+from views.database.load import view as database_load
+from views.database.load.names import BY
+from views.database.load.panels import chart as load_parts
+from views.database.load.panels import moments
+from views.database.load.panels import verdict as load_verdict
+from views.database.maintenance import findings as database_upkeep_findings
+from views.database.maintenance import view as database_upkeep
+from views.database.maintenance.panels import facts as upkeep_facts
+from views.database.maintenance.panels import work as upkeep_parts
+from views.database.maintenance.settings import load_settings
+from views.database.sessions import verdict as database_verdict
+from views.database.sessions import view as database_now
+from views.database.sessions.locks import load_locks_of_late
+from views.database.sessions.panels import now as now_parts
+from views.database.sessions.panels import table as session_parts
+from views.database.statements import detail as statement_detail
+from views.database.statements import view as statements
+from views.database.statements.panels import detail as statement_parts
+from views.database.statements.panels import ranking as statements_parts
+from views.database.statements.parts import Statements
+from views.database.tables import detail as database_table
+from views.database.tables import view as database_tables
+from views.database.tables.panels import all as tables_parts
+from views.database.tables.panels import detail as table_parts
+from views.shared.series import load_series
+from views.shared.silence import load_silences
 
 EVERY = 2
 """Seconds between two looks at the sessions."""

@@ -9,16 +9,18 @@ from collectors import registry
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.slos import SlosError
-from ui import context, slo, slo_corrections
-from ui import latency as parts
+from ui import context
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import LoadSeries, series_panel
 from ui.source_banner import source_banner
-from views import latency
-from views.series import load_series
-from views.silence import load_silences
-from views.slo import load_budget, load_objectives, objectives_of
+from views.latency import panels as parts
+from views.latency import view as latency
+from views.shared.series import load_series
+from views.shared.silence import load_silences
+from views.slo.panels import budgets as slo
+from views.slo.panels import corrections as slo_corrections
+from views.slo.view import load_budget, load_objectives, objectives_of
 
 
 def show(visit: context.Context) -> None:

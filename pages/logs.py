@@ -7,14 +7,21 @@ import streamlit as st
 import access
 from collectors import registry
 from collectors.log_fields import catalogue
-from ui import context, log_chart, log_detail, log_list, log_patterns, log_search, log_sidebar, log_state
+from ui import context
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.source_banner import source_banner
-from views import logs
-from views.log_counts import load_counts, load_said, load_values
-from views.log_masks import Sight
-from views.silence import load_silences
+from views.logs import view as logs
+from views.logs.counts import load_counts, load_said, load_values
+from views.logs.masks import Sight
+from views.logs.panels import chart as log_chart
+from views.logs.panels import detail as log_detail
+from views.logs.panels import lines as log_list
+from views.logs.panels import patterns as log_patterns
+from views.logs.panels import search as log_search
+from views.logs.panels import sidebar as log_sidebar
+from views.logs.panels import state as log_state
+from views.shared.silence import load_silences
 
 
 def show(visit: context.Context) -> None:

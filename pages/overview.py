@@ -7,16 +7,16 @@ import streamlit as st
 from collectors import registry
 from collectors.signals import catalogue
 from ui import context, format
-from ui import overview as parts
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.series_panel import series_panel
 from ui.source_banner import source_banner
-from views.cache_history import Memory
-from views.events import load_events
-from views.overview import FIGURES, load_figure, load_verdict
-from views.overview_alerts import load_alerts
-from views.series import load_series
+from views.cache.history import Memory
+from views.overview import panels as parts
+from views.overview.alerts import load_alerts
+from views.overview.view import FIGURES, load_figure, load_verdict
+from views.shared.events import load_events
+from views.shared.series import load_series
 
 EVERY = 10
 """Seconds between two looks at whether everything is well; what is asked for it is kept and shared by all viewers."""

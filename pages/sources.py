@@ -5,8 +5,8 @@ from ui import context
 from ui.panel import panel
 from ui.parts import heading, nothing_configured
 from ui.source_banner import source_banner
-from ui.sources import clock_warning, reports
-from views.sources import load_reports
+from views.sources.panels import clock_warning, reports
+from views.sources.view import load_reports
 
 heading("Sources", "What does the console get its knowledge from, does it answer, and what does it lack?")
 

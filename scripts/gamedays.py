@@ -25,8 +25,8 @@ from demo.faults import FAULTS
 from demo.plan import ROOT, Plan
 from records.database import open_database
 from ui import format
-from views.cache_history import Memory
-from views.overview import Verdict, load_verdict
+from views.cache.history import Memory
+from views.overview.view import Verdict, load_verdict
 
 AIM = 60.0
 PATIENCE = 180.0

@@ -28,8 +28,8 @@ from demo.plan import Plan
 from records.database import Database, open_database
 from scripts.gamedays import gameday
 from ui import format
-from views.cache_history import Memory
-from views.overview import Verdict, load_verdict
+from views.cache.history import Memory
+from views.overview.view import Verdict, load_verdict
 from worker import Worker
 
 RIGHT = {

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis import likeness, plan_values, sql_tags, sql_text
-from analysis.patterns import Miner
 from benchmarks.regex import CALLS, Expression, expressions, hard_texts, seconds
 from collectors import log_query, postgres_plan
 from telemetry import masks
 from telemetry.visible import visible
-from ui.statement import formatted
-from views.log_masks import Sight, masked_text
-from views.statement_memory import storable
+from views.database.rules import likeness, plan_values, sql_tags, sql_text
+from views.database.statements.panels.detail import formatted
+from views.database.statements.sampler import storable
+from views.logs.masks import Sight, masked_text
+from views.logs.rules.patterns import Miner
 
 SMALL, TIMES = 1_000, 8
 STEEP = 2.5
@@ -41,8 +41,8 @@ def test_no_expression_takes_more_than_linear_time_for_any_text(expression: Expr
 
 def test_the_expressions_that_are_tried_are_those_of_the_console():
     places = {one.place for one in expressions()}
-    assert {"analysis.sql_text._SECRET", "collectors.postgres_plan._MARK", "telemetry.masks._JWT"} <= places
-    assert any(place.startswith("views.log_masks") for place in places)
+    assert {"views.database.rules.sql_text._SECRET", "collectors.postgres_plan._MARK", "telemetry.masks._JWT"} <= places
+    assert any(place.startswith("views.logs.masks") for place in places)
     assert any(re.search(r":\d+$", place) for place in places), "those inside of functions"
     assert {"compile", "sub", "finditer"} <= CALLS
 

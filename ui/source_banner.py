@@ -12,7 +12,7 @@ from ui.clean import inert
 from ui.theme import STATUS
 
 if TYPE_CHECKING:
-    from views.silence import Silence
+    from views.shared.silence import Silence
 
 WATCH_SECONDS = 10
 """Seconds between two looks at whether the sources answer; also in a window that stands still."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.alerts import selected, status_of, told_to_nobody
+from views.overview.rules.alerts import selected, status_of, told_to_nobody
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import activity
-from analysis.activity import OTHER
+from views.database.rules import activity
+from views.database.rules.activity import OTHER
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.blocking import PREPARED, blocking
+from views.database.rules.blocking import PREPARED, blocking
 
 
 def drawn(nodes):

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from analysis import cache, cache_keys, cache_samples
-from analysis.cache import State, diagnoses, flush_cost
-from analysis.cache_keys import Seen, prefixes, share, shown, without_end
-from analysis.cache_samples import Sample, between, emptied, hit_share, quantile, rates, restarts, took, total
 from ui import format
+from views.cache.rules import diagnoses as cache
+from views.cache.rules import keys as cache_keys
+from views.cache.rules import samples as cache_samples
+from views.cache.rules.diagnoses import State, diagnoses, flush_cost
+from views.cache.rules.keys import Seen, prefixes, share, shown, without_end
+from views.cache.rules.samples import Sample, between, emptied, hit_share, quantile, rates, restarts, took, total
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 COUNTERS = ("hits", "keyspace_misses")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.likeness import LONG, identifier_of, likeness
+from views.database.rules.likeness import LONG, identifier_of, likeness
 
 
 @pytest.mark.parametrize(

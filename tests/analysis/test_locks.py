@@ -4,7 +4,7 @@ import doctest
 
 import pytest
 
-from analysis import locks, sql_text
+from views.database.rules import locks, sql_text
 
 
 @pytest.mark.parametrize(

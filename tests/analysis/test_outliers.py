@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.outliers import outliers
+from views.latency.rules.outliers import outliers
 
 
 def test_the_one_slow_replica_of_three_is_named_with_what_the_others_have():

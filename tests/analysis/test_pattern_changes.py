@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.pattern_changes import ENOUGH, growth_of, is_new, surged, usual
+from views.logs.rules.pattern_changes import ENOUGH, growth_of, is_new, surged, usual
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 WEEK = 672  # quarters of an hour

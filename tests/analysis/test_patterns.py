@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.patterns import (
+from benchmarks import patterns as benchmark
+from views.logs.rules.patterns import (
     CROWD,
     ERROR_MARK,
     MASKS,
@@ -22,7 +23,6 @@ from analysis.patterns import (
     merge,
     text_of,
 )
-from benchmarks import patterns as benchmark
 
 LINES = benchmark.lines(4000, seed=7)
 ANY_TEXT = st.text(alphabet=st.characters(), max_size=300)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from analysis.plan import NoPlan, costliest, indexes_of, read, tables_of
-from analysis.plan_hints import Relation, hints, index_for
-from analysis.sql_tags import bare, in_short, tables, tags
+from views.database.rules.plan import NoPlan, costliest, indexes_of, read, tables_of
+from views.database.rules.plan_hints import Relation, hints, index_for
+from views.database.rules.sql_tags import bare, in_short, tables, tags
 
 
 def node(kind, total, rows=1, children=(), **more):

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from analysis import growth, indexes, partitions, sequences, vacuum_due, xids
-from analysis.bloat import btree, heap
-from analysis.relations import (
+from views.database.rules import growth, indexes, partitions, sequences, vacuum_due, xids
+from views.database.rules.bloat import btree, heap
+from views.database.rules.relations import (
     Figures,
     Frozen,
     Holder,

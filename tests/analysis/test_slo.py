@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analysis.slo import (
+from views.slo.rules.budgets import (
     ENOUGH_BAD,
     Buckets,
     Tally,
@@ -20,7 +20,7 @@ from analysis.slo import (
     merged,
     tally,
 )
-from analysis.slo_ledger import APART, ledger
+from views.slo.rules.ledger import APART, ledger
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 MONTH = 30 * DAY

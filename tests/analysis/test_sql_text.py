@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.sql_text import HIDDEN, shown
+from views.database.rules.sql_text import HIDDEN, shown
 
 MARK = "zqx7marked"
 """Stands in every value of the statements below and nowhere else."""

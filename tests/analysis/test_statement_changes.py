@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statement_changes import oftener, slower
+from views.database.rules.statement_changes import oftener, slower
 
 
 def samples(*parts, calls=100.0, spread=0.1, seed=1):

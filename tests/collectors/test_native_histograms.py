@@ -15,7 +15,7 @@ from collectors.span import Span
 from settings import Settings
 from tests.support import real_parts
 from tests.support.native_histograms import request
-from views.latency import KINDS, load_combinations, load_distribution
+from views.latency.view import KINDS, load_combinations, load_distribution
 
 NAME = "synaptic_query_duration_seconds"
 STEP = 15

@@ -25,9 +25,9 @@ from collectors.signals import catalogue
 from collectors.span import Span
 from settings import Settings
 from tests.support.scripted_http import ScriptedServer, points, success
-from views.latency import KINDS, limit_of, load_combinations, load_distribution, load_slow_or_failing, trouble_of
-from views.series import load_series
-from views.sources import load_reports
+from views.latency.view import KINDS, limit_of, load_combinations, load_distribution, load_slow_or_failing, trouble_of
+from views.shared.series import load_series
+from views.sources.view import load_reports
 
 OPERATIONS = catalogue()["memory_operations"]
 NAMES = "/api/v1/label/__name__/values"

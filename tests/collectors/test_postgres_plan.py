@@ -4,7 +4,6 @@ import contextlib
 
 import pytest
 
-from analysis import plan, plan_hints
 from collectors import postgres_plan
 from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied
@@ -12,6 +11,7 @@ from collectors.postgres import Postgres
 from collectors.postgres_plan import Sent
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql
+from views.database.rules import plan, plan_hints
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from settings import Environment, Limits, Settings
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql
 from tests.support.looping import until
-from views.sources import load_reports
+from views.sources.view import load_reports
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,6 @@ import tomllib
 
 import pytest
 
-from analysis.slo import ENOUGH_BAD
 from collectors import slo_rules
 from collectors.signals import catalogue
 from collectors.slos import (
@@ -22,6 +21,7 @@ from collectors.slos import (
     told_events,
     usable_bound,
 )
+from views.slo.rules.budgets import ENOUGH_BAD
 
 GOOD = """
 [quick]

@@ -5,7 +5,7 @@ import pytest
 from settings import HTTP_SOURCES
 from tests.pages.conftest import ALL_DOWN, without
 from tests.pages.test_every_page import HEALTHY
-from views.overview import FIGURES
+from views.overview.view import FIGURES
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
 

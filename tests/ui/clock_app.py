@@ -13,10 +13,11 @@ import streamlit as st
 from access import Viewer
 from analysis.events import Event, EventKind
 from settings import Settings
-from ui import charts, context, log_chart, tables
+from ui import charts, context, tables
 from ui import format as fmt
 from ui.series_panel import plot, touchable
 from ui.window import parse
+from views.logs.panels import chart as log_chart
 
 SAMPLES = 60
 

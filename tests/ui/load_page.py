@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from access import Role, Viewer
-from analysis import activity
 from analysis.events import Event, EventKind
 from collectors.span import Span
 from records.activity import Blocking
 from settings import Settings
 from ui.context import Context
 from ui.window import Window
-from views.database_load import Judged, OverTime, Parts
-from views.database_processors import Processors
+from views.database.load.processors import Processors
+from views.database.load.view import Judged, OverTime, Parts
+from views.database.rules import activity
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

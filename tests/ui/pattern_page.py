@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 from access import Role, Viewer
 from analysis.events import Event, EventKind
-from analysis.pattern_changes import Usual
-from analysis.patterns import Pattern
 from collectors.logs import Line
 from collectors.span import Span
 from records.pattern_mutes import Mute
 from settings import Settings
 from ui.context import Context
-from ui.patterns import Deeds
 from ui.window import Window
-from views.patterns import Found, Patterns
+from views.logs.panels.pattern_table import Deeds
+from views.logs.patterns import Found, Patterns
+from views.logs.rules.pattern_changes import Usual
+from views.logs.rules.patterns import Pattern
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SPAN = Span(NOON - timedelta(hours=1), NOON, 10)

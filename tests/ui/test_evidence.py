@@ -12,7 +12,7 @@ from settings import Settings
 from ui import context, evidence
 from ui.menu import PAGES
 from ui.window import Window
-from views.latency import KINDS
+from views.latency.view import KINDS
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PARTS = ("now", "load", "queries", "tables", "upkeep")

@@ -9,16 +9,18 @@ from streamlit.testing.v1 import AppTest
 
 from tests.ui import load_page as page
 from tests.ui.load_page import MINUTE, NOON, judged, over_time
-from ui import database_load
-from ui.database_load import colours_of_waits, why_empty
-from ui.database_load_verdict import sentence
+from views.database.load.panels import chart as database_load
+from views.database.load.panels.chart import colours_of_waits, why_empty
+from views.database.load.panels.verdict import sentence
 
 
 def script() -> None:
     import streamlit as st
 
     from tests.ui import load_page as page
-    from ui import database_load, database_load_verdict, menu
+    from ui import menu
+    from views.database.load.panels import chart as database_load
+    from views.database.load.panels import verdict as database_load_verdict
 
     st.session_state["context"] = page.CONTEXT
     menu.link = lambda *words, **_: st.caption(f"link {' '.join(words[:2])}")

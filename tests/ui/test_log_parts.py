@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.log_query import Compare, Exists, Not, QueryMistake, Term, parse
-from ui import log_detail, log_list, log_search
+from views.logs.panels import detail as log_detail
+from views.logs.panels import lines as log_list
+from views.logs.panels import search as log_search
 
 
 def test_the_example_of_a_pointed_text_is_true():

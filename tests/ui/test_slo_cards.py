@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis.slo import Buckets, Tally, budget
 from collectors.slos import Objective
-from ui import slo as parts
-from views.slo_events import Events
+from views.slo.events import Events
+from views.slo.panels import budgets as parts
+from views.slo.rules.budgets import Buckets, Tally, budget
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC).timestamp()
 DAY, HALF = 86400, 1800.0
@@ -41,9 +41,10 @@ def page(objective, events, bad_reason):
     from access import Role, Viewer
     from records.corrections import Correction
     from settings import Environment, Settings
-    from ui import context, slo
+    from ui import context
     from ui.window import Window
-    from views.slo import standing
+    from views.slo.panels import budgets as slo
+    from views.slo.view import standing
 
     viewer = Viewer("local", frozenset({Role.VIEWER}), "loopback")
     settings = Settings(environments={"test": Environment()})

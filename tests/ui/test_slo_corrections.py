@@ -17,8 +17,9 @@ def page(database, role):
     from access import Viewer
     from collectors.slos import shipped
     from settings import Environment, Settings
-    from ui import context, slo_corrections
+    from ui import context
     from ui.window import Window
+    from views.slo.panels import corrections as slo_corrections
 
     settings = Settings(environments={"test": Environment()})
     visit = context.Context(

@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 def page():
     import streamlit as st
 
-    from ui.statement import plan_asked
+    from views.database.statements.panels.detail import plan_asked
 
     number = int(st.query_params.get("query", "1"))
     st.text("the plan" if plan_asked(number) else "no plan")

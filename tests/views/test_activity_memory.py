@@ -31,8 +31,8 @@ from tests.support import postgresql
 from tests.support.looping import until
 from tests.support.postgresql import Server
 from tests.web.serving import ROOT
-from views.activity_memory import BLOCKING_EVERY, ActivityMemory, opened
-from views.database_now import seats, waits
+from views.database.sessions.sampler import BLOCKING_EVERY, ActivityMemory, opened
+from views.database.sessions.view import seats, waits
 from worker import Worker
 
 pytestmark = pytest.mark.integration
@@ -251,7 +251,7 @@ from collectors import registry
 from records.database import open_database
 from records.leases import take_lease
 from settings import Settings
-from views.activity_memory import ActivityMemory
+from views.database.sessions.sampler import ActivityMemory
 sources = registry.build(Settings.model_validate_json(sys.argv[1]), "test")
 database = open_database(SecretStr(sys.argv[2]))
 lease = take_lease(database, sys.argv[3], "a worker", 600)

@@ -10,7 +10,6 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from analysis.cache_samples import total
 from collectors import registry
 from collectors.errors import Denied, Unreachable
 from collectors.redis_info import info
@@ -22,15 +21,16 @@ from settings import Limits, Settings
 from tests.support import redis_servers
 from tests.support.looping import until
 from ui import format
-from ui.cache import sentence
 from ui.window import Window
-from views import cache_panels
-from views.cache import load_verdict
-from views.cache_flush import load_flush
-from views.cache_history import Memory, load_history
-from views.cache_memory import note, remembered, sample_of
-from views.cache_panels import load_clients, load_commands, load_keys, load_safety, load_slow, masked
-from views.cache_series import KINDS, load_samples
+from views.cache import tables as cache_panels
+from views.cache.flush import load_flush
+from views.cache.history import Memory, load_history
+from views.cache.panels import sentence
+from views.cache.rules.samples import total
+from views.cache.sampler import note, remembered, sample_of
+from views.cache.series import KINDS, load_samples
+from views.cache.tables import load_clients, load_commands, load_keys, load_safety, load_slow, masked
+from views.cache.view import load_verdict
 from worker import Worker
 
 pytestmark = pytest.mark.integration

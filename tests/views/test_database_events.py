@@ -18,7 +18,7 @@ from tests.support import postgresql
 from tests.support.real_parts import free_port
 from tests.support_pages import world as worlds
 from ui.window import Window
-from views.events import load_events
+from views.shared.events import load_events
 
 pytestmark = pytest.mark.integration
 

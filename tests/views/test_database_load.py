@@ -19,15 +19,15 @@ from records.activity import NO_QUERY, OTHER, OTHER_QUERY, Blocking, Group, Stre
 from records.database import Database, open_database
 from records.leases import take_lease
 from settings import Settings
-from views.activity_memory import pictured
-from views.database_load import (
+from views.database.load.moments import load_moment, load_moments
+from views.database.load.processors import load_processors, same_host
+from views.database.load.view import (
     load_judged,
     load_over_time,
     load_parts,
     why_not_sampled,
 )
-from views.database_moments import load_moment, load_moments
-from views.database_processors import load_processors, same_host
+from views.database.sessions.sampler import pictured
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 TEXTS = {7: "SELECT * FROM memories WHERE id = $1", 8: "UPDATE memories SET owner = $1"}

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from analysis.blocking import PREPARED
 from collectors import registry
 from collectors.cache import Kept
 from collectors.errors import Denied, NotConfigured, Overloaded, Unreachable
@@ -20,12 +19,13 @@ from settings import Environment, Limits, Settings
 from tests.support import postgresql
 from tests.support.looping import until
 from ui import format
-from views import database_now
-from views.database_locks import LockLoad
-from views.database_now import load_connections, load_now, load_session
-from views.database_verdict import load_told, load_told_connections
-from views.overview import load_verdict
-from views.sources import load_reports
+from views.database.rules.blocking import PREPARED
+from views.database.sessions import view as database_now
+from views.database.sessions.locks import LockLoad
+from views.database.sessions.verdict import load_told, load_told_connections
+from views.database.sessions.view import load_connections, load_now, load_session
+from views.overview.view import load_verdict
+from views.sources.view import load_reports
 
 pytestmark = pytest.mark.integration
 
@@ -225,7 +225,7 @@ def test_a_deadlock_is_a_circle_while_it_lasts_and_is_counted_when_the_server_ha
 
 
 def test_who_is_idle_in_transaction_is_told_and_an_idle_client_is_never_called_waiting(stage, sources_of, monkeypatch):
-    monkeypatch.setattr("views.database_verdict.LONG_IDLE", 0.0)
+    monkeypatch.setattr("views.database.sessions.verdict.LONG_IDLE", 0.0)
     sources = sources_of()
     root = stage("root", "SELECT count(*) FROM memories")
     stage("report", "SELECT 1", autocommit=True)
@@ -243,7 +243,7 @@ def test_many_idle_transactions_of_one_client_are_told_as_one_that_hurts_where_c
     stage, sources_of, monkeypatch
 ):
     for name, number in {"CROWD": 3, "CROWD_IDLE": 0.0, "LONG_IDLE": 0.0}.items():
-        monkeypatch.setattr(f"views.database_verdict.{name}", number)
+        monkeypatch.setattr(f"views.database.sessions.verdict.{name}", number)
     sources = sources_of()
     pids = {str(stage("report", "SELECT count(*) FROM memories").info.backend_pid) for _ in range(3)}
     other = stage("root", "SELECT count(*) FROM memories")
@@ -252,7 +252,7 @@ def test_many_idle_transactions_of_one_client_are_told_as_one_that_hurts_where_c
     assert crowd.text.startswith("3 sessions of report are idle in transaction, the longest for ")
     assert pids == set(re.findall(r"\d+", crowd.mend))
     assert single.text.startswith(f"pid {other.info.backend_pid} (root, idle in transaction for ")
-    monkeypatch.setattr("views.database_verdict.NEAR_FULL", 0.0)
+    monkeypatch.setattr("views.database.sessions.verdict.NEAR_FULL", 0.0)
     first = load_told(sources, format.value).value.diagnoses[0]
     assert (first.status, first.subject) == ("broken", "report")
 

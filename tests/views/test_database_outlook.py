@@ -17,9 +17,9 @@ from tests.support.looping import until
 from tests.support.postgresql import Server
 from tests.support.real_parts import free_port
 from ui import format
-from views import database_outlook
-from views.database_outlook import load_outlook
-from views.overview import load_verdict
+from views.database.tables import outlook as database_outlook
+from views.database.tables.outlook import load_outlook
+from views.overview.view import load_verdict
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +40,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 def sources(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sources]]:
     """Builds sources, each with nothing kept yet; they are closed after the test."""
-    monkeypatch.setattr("views.overview.PART_SECONDS", GENEROUS)
+    monkeypatch.setattr("views.overview.view.PART_SECONDS", GENEROUS)
     made: list[Sources] = []
 
     def build(**keys: object) -> Sources:

@@ -12,7 +12,7 @@ from collectors.settings_advice import SettingAdvice, SettingsAdviceError, catal
 from settings import Settings
 from tests.support import postgresql
 from tests.support.postgresql import Server
-from views.database_settings import Judged, judged, load_settings
+from views.database.maintenance.settings import Judged, judged, load_settings
 
 GIB = 2**30
 

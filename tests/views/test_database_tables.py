@@ -23,9 +23,9 @@ from settings import Limits, Settings
 from tests.support import postgresql
 from tests.support.looping import until
 from tests.support.postgresql import Server
-from views import relation_memory
-from views.database_table import load_opened
-from views.database_tables import Relations, load_relations, load_sizes
+from views.database.tables import sampler as relation_memory
+from views.database.tables.detail import load_opened
+from views.database.tables.view import Relations, load_relations, load_sizes
 from worker import Worker
 
 pytestmark = pytest.mark.integration

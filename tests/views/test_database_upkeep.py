@@ -21,10 +21,10 @@ from tests.support.looping import until
 from tests.support.postgresql import Server, binaries, replica
 from ui import format
 from ui.window import Window
-from views import database_upkeep_findings
-from views.database_settings import load_settings
-from views.database_upkeep import load_running, load_upkeep
-from views.database_upkeep_findings import Told, load_told
+from views.database.maintenance import findings as database_upkeep_findings
+from views.database.maintenance.findings import Told, load_told
+from views.database.maintenance.settings import load_settings
+from views.database.maintenance.view import load_running, load_upkeep
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ import pytest
 
 from collectors.errors import SourceError
 from collectors.prometheus_wire import Vector
-from views.latency import (
+from views.latency.view import (
     KINDS,
     QUANTILES,
     fitting,

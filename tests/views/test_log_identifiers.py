@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.patterns import Pattern
 from collectors.logs import Around, Histogram, Line, TopValues
 from settings import Server, Settings
-from views.log_masks import (
+from views.logs.masks import (
     Sight,
     identified_by,
     masked,
@@ -21,7 +20,8 @@ from views.log_masks import (
     masked_top,
     masked_value,
 )
-from views.logs import pattern_filter, understood
+from views.logs.rules.patterns import Pattern
+from views.logs.view import pattern_filter, understood
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 BLIND = Sight(identifiers=False, key=b"a key of the tests")

@@ -18,12 +18,12 @@ from settings import Environment, Limits, Settings
 from tests.support import log_lines
 from tests.support.fault_proxy import FaultProxy
 from tests.support.log_lines import document, every
-from views import log_export
-from views.log_complete import completions
-from views.log_counts import load_counts, load_values
-from views.log_export import InvalidExport
-from views.log_masks import Sight
-from views.logs import (
+from views.logs import export as log_export
+from views.logs.complete import completions
+from views.logs.counts import load_counts, load_values
+from views.logs.export import InvalidExport
+from views.logs.masks import Sight
+from views.logs.view import (
     Row,
     interleaved,
     inverted,

@@ -15,10 +15,10 @@ from records.troubles import Present, list_troubles, save_troubles
 from settings import Postgres
 from tests.support_pages.world import SLOW_SECONDS
 from ui import format
-from views.cache_history import Memory
-from views.database_locks import lock_load
-from views.overview import load_verdict
-from views.overview_memory import note
+from views.cache.history import Memory
+from views.database.sessions.locks import lock_load
+from views.overview.sampler import note
+from views.overview.view import load_verdict
 from worker import Worker
 
 pytestmark = pytest.mark.integration
@@ -44,7 +44,7 @@ def lease(database):
 def patient(monkeypatch):
     """A busy machine makes nobody late."""
     for name in ("PART_SECONDS", "LIGHT_SECONDS", "FIGURES_SECONDS"):
-        monkeypatch.setattr(f"views.overview.{name}", 60.0)
+        monkeypatch.setattr(f"views.overview.view.{name}", 60.0)
 
 
 def clock(moment):

@@ -13,14 +13,14 @@ from collectors.postgres_sessions import Sessions
 from collectors.synaptic import ReplicaState, ServiceState
 from records.troubles import Trouble
 from ui import format
-from views.database_locks import LockLoad
-from views.database_now import Now
-from views.database_verdict import Told
-from views.overview_alerts import Alerts, counts
-from views.overview_findings import Facts, LogVolume, findings
-from views.overview_recovery import beginnings, recovery_of
-from views.overview_sources import Silence
-from views.overview_words import headline
+from views.database.sessions.locks import LockLoad
+from views.database.sessions.verdict import Told
+from views.database.sessions.view import Now
+from views.overview.alerts import Alerts, counts
+from views.overview.findings import Facts, LogVolume, findings
+from views.overview.recovery import beginnings, recovery_of
+from views.overview.silences import Silence
+from views.overview.words import headline
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

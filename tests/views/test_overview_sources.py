@@ -10,8 +10,8 @@ from settings import SOURCE_TITLES, Limits, Settings
 from tests.support import postgresql, redis_servers
 from tests.support.looping import until
 from ui import format
-from views.overview import load_verdict
-from views.overview_sources import load_silences
+from views.overview.silences import load_silences
+from views.overview.view import load_verdict
 
 pytestmark = pytest.mark.integration
 

@@ -12,9 +12,9 @@ from settings import SOURCE_TITLES, Limits
 from tests.support.history import USERS
 from tests.support_pages.world import SLOW_SECONDS
 from ui import format
-from views.events import load_events
-from views.overview import FIGURES, LogVolume, load_figure, load_log_volume, load_verdict
-from views.series import load_series
+from views.overview.view import FIGURES, LogVolume, load_figure, load_log_volume, load_verdict
+from views.shared.events import load_events
+from views.shared.series import load_series
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +25,7 @@ SOURCES = ("synaptic", "prometheus", "alertmanager", "elasticsearch")
 def patient(monkeypatch):
     """A busy machine makes nobody late."""
     for name in ("PART_SECONDS", "LIGHT_SECONDS", "FIGURES_SECONDS"):
-        monkeypatch.setattr(f"views.overview.{name}", 60.0)
+        monkeypatch.setattr(f"views.overview.view.{name}", 60.0)
 
 
 def clock(moment):

@@ -26,9 +26,9 @@ from tests.support import log_lines
 from tests.support.log_lines import document, every
 from tests.support.looping import until
 from ui.window import Window
-from views.log_masks import Sight
-from views.pattern_memory import SETTLE, learn, load_running
-from views.patterns import TREND_POINTS, Found, Patterns, load_patterns
+from views.logs.masks import Sight
+from views.logs.patterns import TREND_POINTS, Found, Patterns, load_patterns
+from views.logs.sampler import SETTLE, learn, load_running
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ALL = Sight(identifiers=True)

@@ -14,8 +14,6 @@ import pandas as pd
 import pytest
 
 from analysis.events import Event, EventKind, Severity
-from analysis.slo import burn_rate, tally
-from analysis.slo_ledger import Episode, Ledger
 from collectors.errors import NotConfigured, Unreachable
 from collectors.registry import Sources
 from collectors.slos import DAY, Objective, shipped
@@ -27,8 +25,10 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.looping import LoopThread
 from tests.views import slo_past
 from tests.views.slo_past import HOUR, MINUTE, SHARES, Past
-from views.slo import BudgetOverTime, load_budget, load_objectives
-from views.slo_events import FINE, POINTS, coarse_step, load_events
+from views.slo.events import FINE, POINTS, coarse_step, load_events
+from views.slo.rules.budgets import burn_rate, tally
+from views.slo.rules.ledger import Episode, Ledger
+from views.slo.view import BudgetOverTime, load_budget, load_objectives
 
 pytestmark = pytest.mark.integration
 

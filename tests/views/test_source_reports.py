@@ -9,8 +9,8 @@ from collectors.guard import Guard
 from settings import HTTP_SOURCES, SOURCE_NAMES, Settings
 from tests.support import real_parts, redis_servers, scripted_store
 from tests.support.looping import until
-from views import sources
-from views.sources import _slow, load_reports, overall
+from views.sources import view as sources
+from views.sources.view import _slow, load_reports, overall
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
-from analysis.statements import COUNTERS
 from collectors import postgres_statements, registry
 from collectors.errors import BadAnswer, Denied, Unreachable
 from records import statement_upkeep
@@ -23,7 +22,8 @@ from settings import Settings
 from tests.support import postgresql
 from tests.support.looping import until
 from tests.web.serving import ROOT
-from views.statement_memory import Memory, note
+from views.database.rules.statements import COUNTERS
+from views.database.statements.sampler import Memory, note
 
 pytestmark = pytest.mark.integration
 

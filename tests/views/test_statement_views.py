@@ -16,9 +16,9 @@ from records.leases import take_lease
 from records.statements import REAL, WHOLE, Fresh, SampleRow, keep_texts, newest_sample, read_entries, save_sample
 from settings import Environment, Limits, Settings
 from tests.support import postgresql
-from views.statement_detail import load_history, load_plan, load_verdict
-from views.statement_memory import Memory, note
-from views.statements import load_statements
+from views.database.statements.detail import load_history, load_plan, load_verdict
+from views.database.statements.sampler import Memory, note
+from views.database.statements.view import load_statements
 
 pytestmark = pytest.mark.integration
 

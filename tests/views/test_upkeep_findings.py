@@ -12,8 +12,8 @@ from collectors.postgres_looks import Growth, Looks
 from collectors.postgres_settings import Setting
 from collectors.postgres_upkeep import Autovacuum, Counted, Holder, Receiver, Slot, Standby, WalFolder, Work
 from ui import format
-from views.database_upkeep import Amount, Missing, Upkeep
-from views.database_upkeep_findings import findings, sentence
+from views.database.maintenance.findings import findings, sentence
+from views.database.maintenance.view import Amount, Missing, Upkeep
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 GIB = 2**30

@@ -1,0 +1,1 @@
+"""Cache: does it serve, what does it hold, and what would a flush cost?"""

@@ -1,0 +1,160 @@
+"""What a flush of the cache would cost the database, and what earlier ones did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pandas as pd
+
+from collectors.cache import Kept
+from collectors.errors import SourceError
+from collectors.redis_info import COUNTERS
+from collectors.registry import Sources
+from collectors.signals import catalogue
+from collectors.span import Span
+from records.errors import RecordsError
+from views.cache.history import History, Memory, load_history
+from views.cache.rules import samples as cache_samples
+from views.cache.rules.diagnoses import FlushCost, flush_cost
+from views.cache.rules.samples import Emptied
+from views.cache.sampler import remembered
+from views.overview.view import load_figure
+from views.shared.parallel import side_by_side
+
+READS: Mapping[str, tuple[str, ...]] = {"operation_type": ("read",)}
+"""The storage operations that a miss of the cache causes."""
+
+AROUND = (timedelta(minutes=15), timedelta(hours=1))
+"""How much before and after an earlier flush the database is looked at."""
+
+MOST_PAST = 3
+"""Earlier flushes that are told."""
+
+PAST_TTL = 300.0
+"""Seconds for which the list of earlier flushes is taken for unchanged: it is made of all samples."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What an earlier flush did.
+
+    Attributes:
+        emptied: The flush.
+        reads_before: Reads of the database a second before; ``None`` where that is not known.
+        reads_highest: The most within the hour after it.
+        search_before: p95 of searches before, in seconds.
+        search_highest: The highest within the hour after it.
+    """
+
+    emptied: Emptied
+    reads_before: float | None
+    reads_highest: float | None
+    search_before: float | None
+    search_highest: float | None
+
+
+@dataclass(frozen=True)
+class Flush:
+    """What a flush would cost, and what earlier ones did.
+
+    Attributes:
+        cost: By the formula; ``None`` where nothing is looked up, or it is not known.
+        pool: Share of the service's database connections that is in use; ``None`` where that is not known.
+        search: p95 of searches now, in seconds.
+        past: Earlier flushes, the newest first.
+        since: From when on samples are kept; ``None`` where none are.
+        failures: What could not be asked.
+    """
+
+    cost: FlushCost | None
+    pool: float | None
+    search: float | None
+    past: tuple[Past, ...]
+    since: datetime | None
+    failures: tuple[SourceError, ...]
+
+
+def load_flush(sources: Sources, memory: Memory, span: Span, keep: timedelta) -> Kept[Flush]:
+    """What a flush would cost the database, and what earlier ones did.
+
+    Args:
+        sources: The environment's sources.
+        memory: Where samples are kept.
+        span: The window whose look-ups count.
+        keep: How long samples are kept.
+
+    Raises:
+        SourceError: The cache does not answer, and no sample of the window is kept.
+    """
+    failures: dict[str, SourceError] = {}
+
+    def measured(signal: str, filters: Mapping[str, tuple[str, ...]] | None = None) -> float | None:
+        try:
+            if filters is None:
+                return load_figure(sources, catalogue()[signal], span).value.reading.now
+            return _mean(_range(sources, signal, span, filters))
+        except SourceError as error:
+            failures.setdefault(error.source, error)
+            return None
+
+    kept, reads, pool, search, past = side_by_side(
+        partial(load_history, sources, memory, span),
+        partial(measured, "storage_operations", READS),
+        partial(measured, "pool_use"),
+        partial(measured, "search_latency"),
+        partial(_earlier, sources, memory, keep),
+    )
+    history: History = kept.value
+    gained = [cache_samples.total(history.found, name, span.start, span.end) for name in ("hits", "keyspace_misses")]
+    keys = history.samples[-1].value("keys") if history.samples else None
+    earlier, first = past
+    told = [_effect(sources, one) for one in earlier]
+    cost = flush_cost(gained[0].rate, gained[1].rate, None if keys is None else int(keys), reads)
+    return Kept(Flush(cost, pool, search, tuple(told), first, tuple(failures.values())), kept.as_of, kept.error)
+
+
+def _earlier(sources: Sources, memory: Memory, keep: timedelta) -> tuple[list[Emptied], datetime | None]:
+    """The newest flushes that samples are kept of, and since when samples are kept."""
+    database = memory.database
+    if database is None:
+        return [], None
+
+    def load() -> tuple[list[Emptied], datetime | None]:
+        now = datetime.now(UTC)
+        samples = remembered(database, sources.environment, now - keep, now)
+        found = cache_samples.emptied(cache_samples.between(samples, COUNTERS))
+        return found[::-1][:MOST_PAST], samples[0].moment if samples else None
+
+    try:
+        return sources.cache.get((sources.environment, "redis", "flushes"), None, load, ttl=PAST_TTL).value
+    except RecordsError:
+        return [], None
+
+
+def _effect(sources: Sources, one: Emptied) -> Past:
+    """What an earlier flush did to the database, as far as Prometheus knows it."""
+    span = Span.of(one.moment - AROUND[0], one.moment + AROUND[1], 300)
+
+    def both(signal: str, filters: Mapping[str, tuple[str, ...]] | None) -> tuple[float | None, float | None]:
+        try:
+            series = _range(sources, signal, span, filters)
+        except SourceError:
+            return None, None
+        before, after = series[series.index < one.since], series[series.index >= one.since].dropna()
+        return _mean(before), float(after.max()) if len(after) else None
+
+    reads, search = side_by_side(partial(both, "storage_operations", READS), partial(both, "search_latency", None))
+    return Past(one, *reads, *search)
+
+
+def _range(sources: Sources, signal: str, span: Span, filters: Mapping[str, tuple[str, ...]] | None) -> pd.Series:
+    answer = sources.prometheus.range(catalogue()[signal], span, filters=filters).value
+    return answer.frame.iloc[:, 0] if answer.labels else pd.Series(dtype=float, index=answer.frame.index)
+
+
+def _mean(series: pd.Series) -> float | None:
+    known = series.dropna()
+    return float(known.mean()) if len(known) else None

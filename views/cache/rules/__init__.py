@@ -1,0 +1,1 @@
+"""How the cache is judged, without asking anything."""

@@ -1,0 +1,1 @@
+"""Load: what kept the database busy, by wait and by statement?"""

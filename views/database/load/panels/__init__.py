@@ -1,0 +1,1 @@
+"""The chart of the load, its verdict, and single moments of it."""

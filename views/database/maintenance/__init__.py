@@ -1,0 +1,1 @@
+"""Housekeeping: vacuum, write-ahead log, replication, settings."""

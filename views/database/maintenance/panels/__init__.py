@@ -1,0 +1,1 @@
+"""What is at work now, and the facts beside it."""

@@ -1,0 +1,1 @@
+"""How sessions, statements, relations and their maintenance are judged, without asking anything."""

@@ -1,0 +1,1 @@
+"""Now: who is connected, who waits for whom, and since when?"""

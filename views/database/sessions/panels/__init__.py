@@ -1,0 +1,1 @@
+"""The figures of the sessions, their table and the tree of blockers."""

@@ -1,0 +1,1 @@
+"""Queries: which statements cost most, and which changed?"""

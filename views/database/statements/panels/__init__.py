@@ -1,0 +1,1 @@
+"""The ranking of the statements, one statement, and its plan."""

@@ -1,0 +1,1 @@
+"""Tables and indexes: how large, how they grow, and what is superfluous?"""

@@ -1,0 +1,1 @@
+"""All tables and indexes, and one table."""

@@ -1,0 +1,1 @@
+"""Latency: how fast are the operations, for whom not, and since when?"""

@@ -1,0 +1,1 @@
+"""How latency is judged, without asking anything."""

@@ -1,0 +1,1 @@
+"""Logs: which lines, how many, which patterns, and what is new among them?"""

@@ -1,0 +1,1 @@
+"""The search box, the chart, the lines, one line, and the patterns."""

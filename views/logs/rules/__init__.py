@@ -1,0 +1,1 @@
+"""How lines become patterns and when a pattern has changed."""

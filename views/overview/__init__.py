@@ -1,0 +1,1 @@
+"""Overview: is Synaptic healthy, and if not, where and since when?"""

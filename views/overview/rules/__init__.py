@@ -1,0 +1,1 @@
+"""How Overview judges, without asking anything."""

@@ -1,0 +1,1 @@
+"""Objectives: what is promised, what is left of it, and how fast it is used up."""

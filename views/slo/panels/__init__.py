@@ -1,0 +1,1 @@
+"""The cards of the objectives and the corrections of their past."""

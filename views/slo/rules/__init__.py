@@ -1,0 +1,1 @@
+"""Error budgets, burn rates and the ledger of what used them up."""

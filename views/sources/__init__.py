@@ -1,0 +1,1 @@
+"""Sources: does everything that the console asks answer, and as it should?"""
