@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from benchmarks.measured import Benchmark, Figure, medians
 from collectors import registry
-from collectors.postgres_activity import sample
-from collectors.postgres_server import APPLICATION
+from collectors.postgres.activity import sample
+from collectors.postgres.server import APPLICATION
 from collectors.registry import Sources
 from collectors.span import Span
 from records.activity import Group, Stretch, minute_of, save_activity

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.measured import Benchmark, Figure
-from collectors import postgres_tables, sql
+from collectors import sql
 from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied, SourceError, TimedOut
 from collectors.guard import Guard
-from collectors.postgres import Postgres
-from collectors.postgres_server import APPLICATION
+from collectors.postgres import tables as postgres_tables
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import APPLICATION
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql
 from tests.support.postgresql import Server

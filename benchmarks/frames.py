@@ -17,7 +17,7 @@ from prometheus_api_client import MetricRangeDataFrame
 from benchmarks import history
 from benchmarks.measured import Benchmark, Figure, medians
 from benchmarks.parts import prometheus
-from collectors.prometheus_wire import Envelope, MatrixData, frame_of
+from collectors.prometheus.wire import Envelope, MatrixData, frame_of
 from collectors.span import Span
 
 SERIES, POINTS, STEP = 300, 1440, 60

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.parts import HOST
-from collectors.postgres_server import PostgresServer, Rows
+from collectors.postgres.server import PostgresServer, Rows
 
 TABLES = 40
 Question = tuple[str, Mapping[str, Any] | None]

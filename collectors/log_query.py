@@ -4,7 +4,7 @@
 all must hold; ``OR``, ``-`` or ``NOT`` and parentheses; a star at the end of a word only; ``field:*`` for lines that
 have the field; ``field:[100 TO 500}`` for a range. A backslash makes the next character an ordinary one.
 
-Nothing here knows a store: :mod:`collectors.log_dsl` turns the tree into a question.
+Nothing here knows a store: :mod:`collectors.elasticsearch.dsl` turns the tree into a question.
 """
 
 from __future__ import annotations

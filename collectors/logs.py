@@ -1,6 +1,6 @@
 """What a log source answers: the seam between the views and whichever store holds the lines.
 
-Elasticsearch is the first store (:mod:`collectors.elasticsearch_logs`); another one (CloudWatch Logs) comes in by
+Elasticsearch is the first store (:mod:`collectors.elasticsearch.logs`); another one (CloudWatch Logs) comes in by
 answering the same questions. Nothing here knows of any store.
 """
 

@@ -12,18 +12,18 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from collectors.alertmanager import Alertmanager
+from collectors.alertmanager.client import Alertmanager
 from collectors.cache import AnswerCache
-from collectors.elasticsearch import Elasticsearch
-from collectors.elasticsearch_logs import ElasticsearchLogs
+from collectors.elasticsearch.client import Elasticsearch
+from collectors.elasticsearch.logs import ElasticsearchLogs
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import Guard
 from collectors.logs import LogSource
-from collectors.postgres import Postgres
-from collectors.prometheus import Prometheus
-from collectors.prometheus_wire import Range
-from collectors.redis import Redis
-from collectors.synaptic import Synaptic
+from collectors.postgres.client import Postgres
+from collectors.prometheus.client import Prometheus
+from collectors.prometheus.wire import Range
+from collectors.redis.client import Redis
+from collectors.synaptic.client import Synaptic
 from settings import Settings
 
 

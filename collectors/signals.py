@@ -75,7 +75,7 @@ class Signal(BaseModel):
         unit: Unit of its values.
         help: What it means, in a sentence.
         metrics: The metrics behind its slots.
-        query: PromQL with slots, see :mod:`collectors.promql`.
+        query: PromQL with slots, see :mod:`collectors.prometheus.promql`.
         by: Labels that it may be split or filtered by; ``$replica`` stands for the replica label of the settings.
         quantile: Default of the ``$quantile`` slot.
         threshold: Where it stops being fine.

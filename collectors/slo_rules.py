@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from collectors.promql import duration, matcher, render
+from collectors.prometheus.promql import duration, matcher, render
 from collectors.signals import Signal
 from collectors.slos import BurnRule, Objective, all_events, counter, told_events
 

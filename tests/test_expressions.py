@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.regex import CALLS, Expression, expressions, hard_texts, seconds
-from collectors import log_query, postgres_plan
+from collectors import log_query
+from collectors.postgres import plan as postgres_plan
 from telemetry import masks
 from telemetry.visible import visible
 from views.database.rules import likeness, plan_values, sql_tags, sql_text
@@ -41,7 +42,7 @@ def test_no_expression_takes_more_than_linear_time_for_any_text(expression: Expr
 
 def test_the_expressions_that_are_tried_are_those_of_the_console():
     places = {one.place for one in expressions()}
-    assert {"views.database.rules.sql_text._SECRET", "collectors.postgres_plan._MARK", "telemetry.masks._JWT"} <= places
+    assert {"views.database.rules.sql_text._SECRET", "collectors.postgres.plan._MARK", "telemetry.masks._JWT"} <= places
     assert any(place.startswith("views.logs.masks") for place in places)
     assert any(re.search(r":\d+$", place) for place in places), "those inside of functions"
     assert {"compile", "sub", "finditer"} <= CALLS

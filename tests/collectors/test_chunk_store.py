@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from collectors.prometheus_chunks import CHUNK_POINTS, ChunkStore
-from collectors.prometheus_wire import Envelope, MatrixData, MatrixSeries, Point, frame_of
+from collectors.prometheus.chunks import CHUNK_POINTS, ChunkStore
+from collectors.prometheus.wire import Envelope, MatrixData, MatrixSeries, Point, frame_of
 from collectors.span import Span
 from tests.conftest import RealPrometheus
 

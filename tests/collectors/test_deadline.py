@@ -10,12 +10,12 @@ import pytest
 from collectors import deadline as deadlines
 from collectors.cache import AnswerCache
 from collectors.deadline import allowance, deadline
-from collectors.elasticsearch import Elasticsearch
+from collectors.elasticsearch.client import Elasticsearch
 from collectors.errors import SourceError, TimedOut
 from collectors.guard import Guard
 from collectors.http import HttpSource
-from collectors.postgres_server import PostgresServer
-from collectors.redis_server import RedisServer
+from collectors.postgres.server import PostgresServer
+from collectors.redis.server import RedisServer
 from settings import Elasticsearch as ElasticsearchSettings
 from settings import HttpEndpoint, Postgres, Redis
 

@@ -13,13 +13,13 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from prometheus_api_client import exceptions as prometheus_exceptions
 from psycopg import errors
 
-from collectors import elasticsearch as logs
-from collectors import prometheus
+from collectors.elasticsearch import client as logs
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from collectors.http import HTTPX_ERRORS, HttpSource, map_httpx_error
-from collectors.postgres_errors import mapped
-from collectors.redis_errors import DRIVER_ERRORS as REDIS_ERRORS
-from collectors.redis_errors import mapped as mapped_redis
+from collectors.postgres.errors import mapped
+from collectors.prometheus import client as prometheus
+from collectors.redis.errors import DRIVER_ERRORS as REDIS_ERRORS
+from collectors.redis.errors import mapped as mapped_redis
 from settings import HttpEndpoint
 
 SOURCE = HttpSource("test", "elasticsearch", HttpEndpoint(url="http://127.0.0.1:9200"))

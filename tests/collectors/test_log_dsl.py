@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.log_dsl import ALLOWED, check, forbidden_fields, to_dsl
+from collectors.elasticsearch.dsl import ALLOWED, check, forbidden_fields, to_dsl
 from collectors.log_query import QueryMistake, parse
 from collectors.logs import Field, Fields
 from tests.collectors.test_log_query import TREES

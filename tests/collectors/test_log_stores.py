@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from collectors import elasticsearch_logs, registry
-from collectors.elasticsearch_failures import failure, reason
+from collectors import registry
+from collectors.elasticsearch import logs as elasticsearch_logs
+from collectors.elasticsearch.failures import failure, reason
 from collectors.errors import BadAnswer, Overloaded, Partial
 from collectors.http import HttpSource
 from collectors.log_query import parse

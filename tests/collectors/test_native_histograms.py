@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from collectors import registry
-from collectors.prometheus_native import BOUNDS, cumulative
-from collectors.prometheus_wire import NativeBucket
+from collectors.prometheus.native import BOUNDS, cumulative
+from collectors.prometheus.wire import NativeBucket
 from collectors.signals import catalogue
 from collectors.span import Span
 from settings import Settings

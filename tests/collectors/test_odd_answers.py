@@ -14,12 +14,12 @@ import pytest
 
 from analysis.latency import quantile
 from collectors import lenient, registry
-from collectors.alertmanager import FiringAlert
+from collectors.alertmanager.client import FiringAlert
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut
 from collectors.numbers import number
-from collectors.prometheus import PARTIAL
-from collectors.prometheus_forms import SWAPPED
-from collectors.prometheus_wire import AlertsData, Envelope, MatrixData, RulesData, TargetsData
+from collectors.prometheus.client import PARTIAL
+from collectors.prometheus.forms import SWAPPED
+from collectors.prometheus.wire import AlertsData, Envelope, MatrixData, RulesData, TargetsData
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span

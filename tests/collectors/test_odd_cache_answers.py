@@ -8,8 +8,8 @@ import pytest
 
 from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied, SourceError, Unreachable
-from collectors.redis import NotACache, Redis
-from collectors.redis_info import COUNTERS, Stats, clients, histograms, info, slow
+from collectors.redis.client import NotACache, Redis
+from collectors.redis.info import COUNTERS, Stats, clients, histograms, info, slow
 from settings import Redis as RedisSettings
 from tests.support.looping import LoopThread
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collectors import registry
-from collectors.elasticsearch_search import exact
+from collectors.elasticsearch.dsl import check, to_dsl
+from collectors.elasticsearch.search import exact
 from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError
-from collectors.log_dsl import check, to_dsl
 from collectors.log_levels import counted_level, level_of, shown_level
 from collectors.log_query import parse
 from collectors.logs import Page, Question

@@ -12,10 +12,10 @@ import pytest
 from collectors import registry
 from collectors.deadline import deadline, remaining
 from collectors.errors import BadAnswer, NotConfigured, SourceError, TimedOut
-from collectors.prometheus_wire import Range
+from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.span import Span
-from collectors.synaptic import ServiceState, versions
+from collectors.synaptic.client import ServiceState, versions
 from settings import HTTP_SOURCES, Environment, Settings
 from tests.collectors.conftest import Proxies
 from tests.support.little_synaptic import LittleSynaptic

@@ -9,8 +9,8 @@ from collectors import sql
 from collectors.cache import AnswerCache
 from collectors.deadline import deadline
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
-from collectors.postgres import Postgres
-from collectors.postgres_server import APPLICATION
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import APPLICATION
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql
 from tests.support.looping import until

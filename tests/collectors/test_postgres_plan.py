@@ -4,11 +4,11 @@ import contextlib
 
 import pytest
 
-from collectors import postgres_plan
 from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied
-from collectors.postgres import Postgres
-from collectors.postgres_plan import Sent
+from collectors.postgres import plan as postgres_plan
+from collectors.postgres.client import Postgres
+from collectors.postgres.plan import Sent
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql
 from views.database.rules import plan, plan_hints

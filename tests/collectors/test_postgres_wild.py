@@ -8,11 +8,13 @@ import threading
 import psycopg
 import pytest
 
-from collectors import postgres_activity, postgres_statements, registry, sql
+from collectors import registry, sql
 from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied, Overloaded, Unreachable
-from collectors.postgres import Postgres
-from collectors.postgres_sessions import load_sessions
+from collectors.postgres import activity as postgres_activity
+from collectors.postgres import statements as postgres_statements
+from collectors.postgres.client import Postgres
+from collectors.postgres.sessions import load_sessions
 from settings import Environment, Limits, Settings
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from collectors.errors import BadAnswer
-from collectors.prometheus import Prometheus
-from collectors.prometheus_wire import Envelope, MatrixSeries, Point, Range, frame_of, grid, matrix
+from collectors.prometheus.client import Prometheus
+from collectors.prometheus.wire import Envelope, MatrixSeries, Point, Range, frame_of, grid, matrix
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.promql import duration, matcher, one_of, quote, render
+from collectors.prometheus.promql import duration, matcher, one_of, quote, render
 from collectors.signals import Metric, Signal, catalogue
 from settings import Environment, Settings
 from tests.conftest import RealPrometheus

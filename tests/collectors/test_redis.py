@@ -11,8 +11,8 @@ import trustme
 from collectors.cache import AnswerCache
 from collectors.deadline import deadline
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
-from collectors.redis import Redis
-from collectors.redis_server import CLIENT_NAME, CONFIG_KEYS, READS, NotAReadError, checked
+from collectors.redis.client import Redis
+from collectors.redis.server import CLIENT_NAME, CONFIG_KEYS, READS, NotAReadError, checked
 from settings import Redis as RedisSettings
 from tests.support import redis_servers
 from tests.support.looping import LoopThread, until

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from collectors import registry
 from collectors.errors import Denied, Unreachable
-from collectors.postgres_activity import sample
-from collectors.postgres_server import APPLICATION
+from collectors.postgres.activity import sample
+from collectors.postgres.server import APPLICATION
 from collectors.registry import Sources
 from records.activity import NO_QUERY, Group, save_activity
 from records.activity_reading import (

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from collectors import registry
 from collectors.errors import Denied, Unreachable
-from collectors.redis_info import info
+from collectors.redis.info import info
 from collectors.span import Span
 from records.cache import CacheSample, read_cache_samples, save_cache_sample
 from records.database import open_database

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from collectors import registry
 from collectors.errors import NotConfigured, SourceError, Unreachable
-from collectors.postgres_now import Lock
-from collectors.postgres_sessions import Session, Sessions
+from collectors.postgres.now import Lock
+from collectors.postgres.sessions import Session, Sessions
 from collectors.registry import Sources
 from collectors.span import Span
 from records.activity import NO_QUERY, OTHER, OTHER_QUERY, Blocking, Group, Stretch, minute_of, save_activity

@@ -13,7 +13,7 @@ import pytest
 from collectors import registry
 from collectors.cache import Kept
 from collectors.errors import Denied, NotConfigured, Overloaded, Unreachable
-from collectors.postgres_server import APPLICATION
+from collectors.postgres.server import APPLICATION
 from collectors.span import Span
 from settings import Environment, Limits, Settings
 from tests.support import postgresql

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collectors import registry
-from collectors.postgres_settings import RoleSetting, Setting
+from collectors.postgres.settings import RoleSetting, Setting
 from collectors.registry import Sources
 from collectors.settings_advice import SettingAdvice, SettingsAdviceError, catalogue, read
 from settings import Settings

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from collectors import registry
-from collectors.postgres_tables import listed
+from collectors.postgres.tables import listed
 from collectors.registry import Sources
 from records.database import Database, open_database
 from records.leases import take_lease

@@ -12,7 +12,7 @@ import pytest
 
 from collectors import registry
 from collectors.errors import Denied
-from collectors.postgres_server import APPLICATION
+from collectors.postgres.server import APPLICATION
 from collectors.registry import Sources
 from collectors.span import Span
 from settings import Limits, Settings

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from collectors.errors import SourceError
-from collectors.prometheus_wire import Vector
+from collectors.prometheus.wire import Vector
 from views.latency.view import (
     KINDS,
     QUANTILES,

@@ -7,10 +7,10 @@ import pytest
 from analysis.diagnosis import Diagnosis
 from analysis.events import Event, EventKind
 from analysis.verdict import Cause, Finding, Reading, overall
-from collectors.alertmanager import AlertStatus, FiringAlert, Receiver
+from collectors.alertmanager.client import AlertStatus, FiringAlert, Receiver
 from collectors.errors import Denied
-from collectors.postgres_sessions import Sessions
-from collectors.synaptic import ReplicaState, ServiceState
+from collectors.postgres.sessions import Sessions
+from collectors.synaptic.client import ReplicaState, ServiceState
 from records.troubles import Trouble
 from ui import format
 from views.database.sessions.locks import LockLoad

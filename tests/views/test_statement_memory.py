@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
-from collectors import postgres_statements, registry
+from collectors import registry
 from collectors.errors import BadAnswer, Denied, Unreachable
+from collectors.postgres import statements as postgres_statements
 from records import statement_upkeep
 from records.database import open_database
 from records.errors import RecordsError

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from collectors.advice import catalogue
-from collectors.postgres import Server
-from collectors.postgres_looks import Growth, Looks
-from collectors.postgres_settings import Setting
-from collectors.postgres_upkeep import Autovacuum, Counted, Holder, Receiver, Slot, Standby, WalFolder, Work
+from collectors.postgres.client import Server
+from collectors.postgres.looks import Growth, Looks
+from collectors.postgres.settings import Setting
+from collectors.postgres.upkeep import Autovacuum, Counted, Holder, Receiver, Slot, Standby, WalFolder, Work
 from ui import format
 from views.database.maintenance.findings import findings, sentence
 from views.database.maintenance.view import Amount, Missing, Upkeep

@@ -11,7 +11,7 @@ import pandas as pd
 
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.redis_info import COUNTERS
+from collectors.redis.info import COUNTERS
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span

@@ -11,7 +11,7 @@ import pandas as pd
 
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.redis_info import COUNTERS, Info
+from collectors.redis.info import COUNTERS, Info
 from collectors.registry import Sources
 from collectors.span import STEPS, Span
 from records.cache import DENSE, THIN

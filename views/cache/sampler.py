@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from collectors.redis_info import COUNTERS, Histogram, Info
+from collectors.redis.info import COUNTERS, Histogram, Info
 from collectors.registry import Sources
 from records.cache import CacheSample, read_cache_samples, save_cache_sample
 from records.database import Database

@@ -12,8 +12,8 @@ from analysis.diagnosis import Diagnosis
 from analysis.verdict import Status, Words
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.redis_info import Info, Slow
-from collectors.redis_keys import Look
+from collectors.redis.info import Info, Slow
+from collectors.redis.keys import Look
 from collectors.registry import Sources
 from collectors.span import Span
 from views.cache.history import Memory, load_history

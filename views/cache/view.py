@@ -13,7 +13,7 @@ from analysis.diagnosis import Diagnosis
 from analysis.usual import last_stay
 from analysis.verdict import Clock, Status, Words
 from collectors.cache import Kept
-from collectors.redis_info import Info
+from collectors.redis.info import Info
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span

@@ -8,7 +8,7 @@ from functools import partial
 from analysis import changes
 from analysis.events import Event, EventKind, Severity
 from collectors.cache import Kept
-from collectors.prometheus_wire import Range
+from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span

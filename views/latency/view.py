@@ -21,7 +21,7 @@ from analysis.events import Event
 from analysis.series import Limit, Series
 from collectors.cache import Kept
 from collectors.numbers import number
-from collectors.prometheus_wire import Range
+from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span

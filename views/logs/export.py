@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analysis.cells import csv_cell
-from collectors.elasticsearch_search import at
+from collectors.elasticsearch.search import at
 from collectors.errors import SourceError
 from collectors.logs import Line, Question
 from collectors.registry import Sources

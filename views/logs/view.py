@@ -16,9 +16,9 @@ from typing import Any
 from analysis.events import Event
 from collectors.cache import Kept
 from collectors.deadline import deadline
-from collectors.elasticsearch_search import TIME, at
+from collectors.elasticsearch.dsl import check, forbidden_fields
+from collectors.elasticsearch.search import TIME, at
 from collectors.errors import SourceError
-from collectors.log_dsl import check, forbidden_fields
 from collectors.log_fields import catalogue, identifiers, known_field, tells_who
 from collectors.log_query import (
     Compare,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.verdict import Cause, Finding, Status
-from collectors.alertmanager import FiringAlert
+from collectors.alertmanager.client import FiringAlert
 from collectors.cache import Kept
 from collectors.registry import Sources
 from collectors.span import Span

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.verdict import Finding, Status, Words
 from collectors.registry import Sources
-from collectors.synaptic import versions
+from collectors.synaptic.client import versions
 from views.overview.findings import Facts
 
 ORDER = ("replicas", "balancer", "version", "alerts", "database", "cache", "prometheus", "logs")

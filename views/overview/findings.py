@@ -10,7 +10,7 @@ from analysis.diagnosis import Diagnosis
 from analysis.events import Event
 from analysis.verdict import Cause, Clock, Finding, Reading, Status, Words, in_words, of_reading, worst
 from collectors.errors import NotConfigured, SourceError
-from collectors.synaptic import ServiceState, versions
+from collectors.synaptic.client import ServiceState, versions
 from settings import SOURCE_TITLES
 from views.cache import view as cache_view
 from views.database.sessions.locks import LockLoad

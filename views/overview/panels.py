@@ -18,9 +18,9 @@ from ui.theme import STATUS
 from views.overview.rules.alerts import status_of
 
 if TYPE_CHECKING:
-    from collectors.alertmanager import FiringAlert
+    from collectors.alertmanager.client import FiringAlert
     from collectors.span import Span
-    from collectors.synaptic import ReplicaState, ServiceState
+    from collectors.synaptic.client import ReplicaState, ServiceState
     from views.overview.alerts import Alerts
     from views.overview.recovery import Recovery
     from views.overview.view import Figure, Verdict

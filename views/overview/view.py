@@ -14,14 +14,14 @@ from typing import TypeVar
 
 from analysis.events import Event
 from analysis.verdict import Clock, Finding, Reading, Status, Words, overall
-from collectors.alertmanager import FiringAlert
+from collectors.alertmanager.client import FiringAlert
 from collectors.cache import Kept
-from collectors.elasticsearch import Elasticsearch
+from collectors.elasticsearch.client import Elasticsearch
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
 from collectors.signals import Signal, catalogue
 from collectors.span import Span
-from collectors.synaptic import ServiceState
+from collectors.synaptic.client import ServiceState
 from views.cache import view as cache_view
 from views.cache.history import Memory
 from views.database.sessions.locks import LockLoad, load_locks_of_late

@@ -22,7 +22,7 @@ from analysis.events import Event
 from analysis.verdict import FAR, Cause, Reading, Status
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.prometheus_wire import Range
+from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.signals import Signal, catalogue
 from collectors.span import Span

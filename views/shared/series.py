@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.latency import quantile_name
 from analysis.series import Limit, Series
 from collectors.cache import Kept
-from collectors.prometheus_wire import Range
+from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.signals import Signal, Threshold, catalogue
 from collectors.span import Span

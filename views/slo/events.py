@@ -20,8 +20,8 @@ from itertools import pairwise
 import numpy as np
 
 from collectors.cache import Kept
-from collectors.prometheus import Prometheus
-from collectors.prometheus_wire import Range, Vector
+from collectors.prometheus.client import Prometheus
+from collectors.prometheus.wire import Range, Vector
 from collectors.registry import Sources
 from collectors.signals import Signal
 from collectors.slos import Objective, all_events, counter, told_events, usable_bound

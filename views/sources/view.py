@@ -11,21 +11,21 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Literal, TypeVar
 
-from collectors.alertmanager import Alertmanager
+from collectors.alertmanager.client import Alertmanager
 from collectors.cache import Kept
-from collectors.elasticsearch import ClusterHealth, Elasticsearch
-from collectors.elasticsearch_logs import ElasticsearchLogs
+from collectors.elasticsearch.client import ClusterHealth, Elasticsearch
+from collectors.elasticsearch.logs import ElasticsearchLogs
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import BreakerState, Health
 from collectors.http import HttpSource
-from collectors.postgres import Postgres, Server
-from collectors.prometheus import Prometheus
-from collectors.prometheus_wire import Target
-from collectors.redis import OLDEST, NotACache, Redis
+from collectors.postgres.client import Postgres, Server
+from collectors.prometheus.client import Prometheus
+from collectors.prometheus.wire import Target
+from collectors.redis.client import OLDEST, NotACache, Redis
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.sql import quoted
-from collectors.synaptic import Synaptic, versions
+from collectors.synaptic.client import Synaptic, versions
 from settings import SOURCE_NAMES
 from views.shared.parallel import side_by_side
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from analysis.diagnosis import Diagnosis, worst_first
 from analysis.verdict import Status
 from collectors.cache import Kept
-from collectors.postgres_upkeep import Holder
+from collectors.postgres.upkeep import Holder
 from collectors.registry import Sources
 from collectors.span import Span
 from views.database.maintenance.view import Upkeep, load_upkeep

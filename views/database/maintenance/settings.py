@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.verdict import Status
-from collectors import postgres_settings
 from collectors.cache import Kept
 from collectors.errors import Denied, SourceError
-from collectors.postgres_settings import OWN, FileSetting, RoleSetting, Setting
+from collectors.postgres import settings as postgres_settings
+from collectors.postgres.settings import OWN, FileSetting, RoleSetting, Setting
 from collectors.registry import Sources
 from collectors.settings_advice import (
     MEMORY,

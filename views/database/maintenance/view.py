@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from collectors import postgres_settings, postgres_upkeep
 from collectors.cache import Kept
 from collectors.errors import BadAnswer, NotConfigured, SourceError
-from collectors.postgres import Server
-from collectors.postgres_looks import Growth, Looks, looks
-from collectors.postgres_settings import Setting
-from collectors.postgres_upkeep import (
+from collectors.postgres import settings as postgres_settings
+from collectors.postgres import upkeep as postgres_upkeep
+from collectors.postgres.client import Server
+from collectors.postgres.looks import Growth, Looks, looks
+from collectors.postgres.settings import Setting
+from collectors.postgres.upkeep import (
     Archiver,
     Autovacuum,
     Checkpoints,

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from analysis.diagnosis import Diagnosis
 from analysis.verdict import Status
-from collectors.postgres_upkeep import Slot, Standby
+from collectors.postgres.upkeep import Slot, Standby
 from views.database.maintenance.view import Upkeep
 
 Words = Callable[[float | None, str], str]

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from collectors import postgres_activity
 from collectors.errors import SourceError
-from collectors.postgres import Postgres
-from collectors.postgres_activity import Active
-from collectors.postgres_now import Lock, load_locks
-from collectors.postgres_sessions import Session, Sessions, load_sessions
+from collectors.postgres import activity as postgres_activity
+from collectors.postgres.activity import Active
+from collectors.postgres.client import Postgres
+from collectors.postgres.now import Lock, load_locks
+from collectors.postgres.sessions import Session, Sessions, load_sessions
 from collectors.registry import Sources
 from records.activity import (
     MINUTE,

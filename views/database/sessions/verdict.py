@@ -10,7 +10,7 @@ from analysis.diagnosis import Diagnosis, worst_first
 from analysis.verdict import Status, Words
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.postgres_sessions import CLIENT, IDLE_IN_TRANSACTION, Session
+from collectors.postgres.sessions import CLIENT, IDLE_IN_TRANSACTION, Session
 from collectors.registry import Sources
 from views.database.rules.blocking import PREPARED
 from views.database.sessions.locks import LockLoad

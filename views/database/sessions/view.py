@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from collectors.cache import Kept
 from collectors.errors import NotConfigured, SourceError
-from collectors.postgres import Postgres
-from collectors.postgres_now import (
+from collectors.postgres.client import Postgres
+from collectors.postgres.now import (
     Lock,
     Prepared,
     SessionLock,
@@ -25,8 +25,8 @@ from collectors.postgres_now import (
     load_session_locks,
     load_standing,
 )
-from collectors.postgres_sessions import IDLE_IN_TRANSACTION, Session, Sessions, load_sessions
-from collectors.postgres_upkeep import Holder, holders
+from collectors.postgres.sessions import IDLE_IN_TRANSACTION, Session, Sessions, load_sessions
+from collectors.postgres.upkeep import Holder, holders
 from collectors.registry import Sources
 from collectors.signals import catalogue
 from views.database.rules import locks as lock_words

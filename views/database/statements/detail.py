@@ -13,10 +13,10 @@ import pandas as pd
 from analysis.diagnosis import Diagnosis
 from analysis.events import Event
 from analysis.verdict import before
-from collectors import postgres_plan
 from collectors.cache import Kept
 from collectors.errors import BadAnswer, SourceError
-from collectors.postgres_tables import ExpectedIndex, expected, table_indexes
+from collectors.postgres import plan as postgres_plan
+from collectors.postgres.tables import ExpectedIndex, expected, table_indexes
 from collectors.registry import Sources
 from collectors.span import Span
 from records import statement_reads as reads

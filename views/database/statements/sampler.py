@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from collectors import postgres_statements
-from collectors.postgres import Postgres
-from collectors.postgres_statements import Look
+from collectors.postgres import statements as postgres_statements
+from collectors.postgres.client import Postgres
+from collectors.postgres.statements import Look
 from collectors.registry import Sources
 from records import statement_upkeep
 from records import statements as kept

@@ -12,10 +12,10 @@ import pandas as pd
 
 from analysis.events import Event
 from analysis.verdict import before
-from collectors import postgres_statements
 from collectors.cache import Kept
 from collectors.errors import NotConfigured, SourceError, Unreachable
-from collectors.postgres_statements import Info
+from collectors.postgres import statements as postgres_statements
+from collectors.postgres.statements import Info
 from collectors.registry import Sources
 from collectors.span import Span
 from records import statement_reads as reads

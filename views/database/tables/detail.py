@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from analysis.diagnosis import Diagnosis
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.postgres_tables import measured
+from collectors.postgres.tables import measured
 from collectors.registry import Sources
 from records.database import Database
 from records.errors import RecordsError

@@ -12,11 +12,12 @@ from typing import TypeVar
 from analysis.diagnosis import Diagnosis, worst_first
 from analysis.quantities import length
 from analysis.verdict import Words
-from collectors import postgres_settings, postgres_upkeep
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.postgres import Postgres
-from collectors.postgres_tables import listed
+from collectors.postgres import settings as postgres_settings
+from collectors.postgres import upkeep as postgres_upkeep
+from collectors.postgres.client import Postgres
+from collectors.postgres.tables import listed
 from collectors.registry import Sources
 from records.database import Database
 from views.database.maintenance.view import Upkeep

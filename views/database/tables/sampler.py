@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from collectors.postgres_tables import listed
+from collectors.postgres.tables import listed
 from collectors.registry import Sources
 from records.database import Database
 from records.errors import RecordsError

@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.diagnosis import Diagnosis, worst_first
 from collectors.cache import Kept
 from collectors.errors import SourceError
-from collectors.postgres_tables import expected, listed
+from collectors.postgres.tables import expected, listed
 from collectors.registry import Sources
 from records.database import Database
 from views.database.rules import bloat, growth, indexes, partitions, sequences, vacuum_due, xids

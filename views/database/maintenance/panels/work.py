@@ -17,7 +17,7 @@ from ui.theme import STATUS
 
 if TYPE_CHECKING:
     from collectors.advice import Advice
-    from collectors.postgres_upkeep import Slot, Standby, Work
+    from collectors.postgres.upkeep import Slot, Standby, Work
     from collectors.span import Span
     from views.database.maintenance.findings import Told
     from views.database.maintenance.view import Amount, Running, Upkeep

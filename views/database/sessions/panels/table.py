@@ -19,7 +19,7 @@ from views.database.rules.sql_text import shown
 from views.database.sessions.panels.now import STATES
 
 if TYPE_CHECKING:
-    from collectors.postgres_sessions import Session
+    from collectors.postgres.sessions import Session
     from collectors.span import Span
     from views.database.sessions.view import Now, Opened, Seat
 

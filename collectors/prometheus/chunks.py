@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectors.cache import size_of_key
-from collectors.prometheus_wire import MatrixSeries, matrix
+from collectors.prometheus.wire import MatrixSeries, matrix
 from collectors.span import Span
 
 CHUNK_POINTS = 24

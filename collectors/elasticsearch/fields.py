@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Literal
 
-from collectors.elasticsearch_search import FieldCaps, FieldType
+from collectors.elasticsearch.search import FieldCaps, FieldType
 from collectors.log_fields import catalogue
 from collectors.logs import Field, Fields
 

@@ -16,19 +16,19 @@ import msgspec
 
 from collectors.cache import Kept
 from collectors.deadline import remaining
-from collectors.elasticsearch import CountAnswer, Elasticsearch
-from collectors.elasticsearch_counts import (
+from collectors.elasticsearch.client import CountAnswer, Elasticsearch
+from collectors.elasticsearch.counts import (
     histogram_frame,
     histogram_request,
     top_values,
     top_values_request,
     total,
 )
-from collectors.elasticsearch_fields import listed, mixed_times
-from collectors.elasticsearch_pages import Moment, as_json, beyond, page_of, written
-from collectors.elasticsearch_search import TIME, FieldCaps, SearchAnswer, SnapshotAnswer, exact, line_of
+from collectors.elasticsearch.dsl import ISO, Clause, to_dsl
+from collectors.elasticsearch.fields import listed, mixed_times
+from collectors.elasticsearch.pages import Moment, as_json, beyond, page_of, written
+from collectors.elasticsearch.search import TIME, FieldCaps, SearchAnswer, SnapshotAnswer, exact, line_of
 from collectors.errors import BadAnswer, Denied, SourceError
-from collectors.log_dsl import ISO, Clause, to_dsl
 from collectors.log_query import EVERYTHING
 from collectors.logs import (
     Around,

@@ -19,14 +19,14 @@ import pandas as pd
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from collectors import postgres_session
 from collectors.deadline import WITHIN, allowance
 from collectors.errors import BadAnswer, Overloaded, SourceError, TimedOut
 from collectors.guard import Guard
-from collectors.postgres_errors import DRIVER_ERRORS, mapped, not_connected
-from collectors.postgres_session import APPLICATION as APPLICATION
-from collectors.postgres_session import Session
-from collectors.postgres_watch import Watch
+from collectors.postgres import session as postgres_session
+from collectors.postgres.errors import DRIVER_ERRORS, mapped, not_connected
+from collectors.postgres.session import APPLICATION as APPLICATION
+from collectors.postgres.session import Session
+from collectors.postgres.watch import Watch
 from settings import Postgres as PostgresSettings
 
 T = TypeVar("T")

@@ -28,11 +28,11 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch import exceptions
 
 from collectors.cache import AnswerCache, Kept
-from collectors.elasticsearch_failures import failure, reason, refusal
-from collectors.elasticsearch_values import as_utf8, has_half_characters, told
+from collectors.elasticsearch.dsl import ISO
+from collectors.elasticsearch.failures import failure, reason, refusal
+from collectors.elasticsearch.values import as_utf8, has_half_characters, told
 from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError, TimedOut, Unreachable
 from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
-from collectors.log_dsl import ISO
 from collectors.span import Span
 from settings import Elasticsearch as ElasticsearchSettings
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from collectors.elasticsearch_search import TIME, SearchAnswer
-from collectors.elasticsearch_values import valid
-from collectors.log_dsl import Clause
+from collectors.elasticsearch.dsl import Clause
+from collectors.elasticsearch.search import TIME, SearchAnswer
+from collectors.elasticsearch.values import valid
 from collectors.log_levels import counted_level
 from collectors.logs import TopValues
 

@@ -1,7 +1,7 @@
 """Redis and Valkey: how the cache of one environment does, asked by commands that only read.
 
-What may be sent is in :mod:`collectors.redis_server`, what the answers mean in :mod:`collectors.redis_info`, the look
-at the keys in :mod:`collectors.redis_keys`.
+What may be sent is in :mod:`collectors.redis.server`, what the answers mean in :mod:`collectors.redis.info`, the look
+at the keys in :mod:`collectors.redis.keys`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 from redis.exceptions import ResponseError
 
-from collectors import redis_info, redis_keys
 from collectors.cache import AnswerCache, Kept
 from collectors.errors import BadAnswer, SourceError
-from collectors.redis_info import Client, Histogram, Info, Slow
-from collectors.redis_keys import Look
-from collectors.redis_server import CLIENT_NAME, CONFIG_KEYS, RedisServer, Word
+from collectors.redis import info as redis_info
+from collectors.redis import keys as redis_keys
+from collectors.redis.info import Client, Histogram, Info, Slow
+from collectors.redis.keys import Look
+from collectors.redis.server import CLIENT_NAME, CONFIG_KEYS, RedisServer, Word
 from settings import Redis as RedisSettings
 
 T = TypeVar("T")

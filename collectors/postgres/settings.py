@@ -9,10 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from collectors.cache import Kept
-from collectors.postgres import Postgres
-from collectors.postgres_server import APPLICATION, Rows
-from collectors.postgres_session import FIXED
-from collectors.postgres_upkeep import SLOW_TTL
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import APPLICATION, Rows
+from collectors.postgres.session import FIXED
+from collectors.postgres.upkeep import SLOW_TTL
 from collectors.settings_advice import quantity
 
 OWN = frozenset({"statement_timeout", "lock_timeout", "application_name", "client_encoding", *FIXED})

@@ -21,7 +21,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from collectors.deadline import WITHIN, allowance
 from collectors.errors import Denied, Overloaded, SourceError, TimedOut
 from collectors.guard import Guard
-from collectors.redis_errors import DRIVER_ERRORS, mapped
+from collectors.redis.errors import DRIVER_ERRORS, mapped
 from settings import Redis as RedisSettings
 
 CLIENT_NAME = "synaptic-console"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from collectors.postgres import Postgres
-from collectors.postgres_upkeep import Work
+from collectors.postgres.client import Postgres
+from collectors.postgres.upkeep import Work
 
 KEPT = timedelta(hours=1)
 """How far back looks are kept."""

@@ -21,9 +21,9 @@ from psycopg.pq import ExecStatus
 from collectors import sql
 from collectors.cache import Kept
 from collectors.errors import BadAnswer, Denied
-from collectors.postgres import Postgres
-from collectors.postgres_server import Cursor
-from collectors.postgres_types import codec_of
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import Cursor
+from collectors.postgres.types import codec_of
 from collectors.sql import quoted
 
 GENERIC_SINCE = 16

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from collectors.prometheus_chunks import SeriesKey
-from collectors.prometheus_wire import MatrixSeries
+from collectors.prometheus.chunks import SeriesKey
+from collectors.prometheus.wire import MatrixSeries
 
 SWAPPED = (
     "a part of this window is counted in classic buckets, the rest in native ones: their bounds differ, so a small "

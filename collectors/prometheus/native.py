@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from collectors.prometheus_wire import MatrixSeries, NativeBucket, Point
+from collectors.prometheus.wire import MatrixSeries, NativeBucket, Point
 
 BOUNDS = np.array([2.0 ** (place / 4) for place in range(-12 * 4, 6 * 4 + 1)])
 """Upper bounds in seconds: a quarter of a millisecond to 64 s, each 19 % above the one before."""

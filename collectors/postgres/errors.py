@@ -12,7 +12,7 @@ import psycopg
 
 from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
-from collectors.postgres_probe import probe
+from collectors.postgres.probe import probe
 from telemetry.masks import foreign
 
 DRIVER_ERRORS = (psycopg.Error, ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError)

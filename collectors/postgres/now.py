@@ -8,9 +8,9 @@ import msgspec
 
 from collectors.cache import Kept
 from collectors.errors import BadAnswer
-from collectors.postgres import Postgres
-from collectors.postgres_server import Rows
-from collectors.postgres_sessions import TTL
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import Rows
+from collectors.postgres.sessions import TTL
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What PostgreSQL does to keep well: running work, replication, WAL and checkpoints, autovacuum, who holds it up.
 
 Each function asks one statement of ``catalog/sql/upkeep_*`` and returns what it says now. Counters count since the
-server's statistics were reset; how much they grew between two looks is told by :mod:`collectors.postgres_looks`.
+server's statistics were reset; how much they grew between two looks is told by :mod:`collectors.postgres.looks`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import msgspec
 
 from collectors.cache import Kept
 from collectors.errors import BadAnswer
-from collectors.postgres import Postgres
-from collectors.postgres_server import APPLICATION, Rows
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import APPLICATION, Rows
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from redis.exceptions import ResponseError
 
-from collectors.redis_server import RedisServer, Session, Word
+from collectors.redis.server import RedisServer, Session, Word
 
 BATCH = 100
 """COUNT of one SCAN, and so about how many keys are asked for at once; the server does nothing else meanwhile."""

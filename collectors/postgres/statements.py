@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from collectors.errors import BadAnswer
-from collectors.postgres import Postgres
-from collectors.postgres_server import Rows
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import Rows
 
 CHARACTERS = 100_000
 """Most characters of a text that are read; a longer one is no statement that somebody would read."""

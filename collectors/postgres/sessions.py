@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from collectors.cache import Kept
-from collectors.postgres import Postgres
-from collectors.postgres_server import APPLICATION, Rows
-from collectors.postgres_types import text_of
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import APPLICATION, Rows
+from collectors.postgres.types import text_of
 
 TTL = 1.0
 """Seconds for which a look at the sessions is fresh: the page looks every two seconds."""

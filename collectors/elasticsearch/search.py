@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from collectors.elasticsearch import Clusters, Shards
-from collectors.elasticsearch_failures import reason
-from collectors.elasticsearch_values import valid
+from collectors.elasticsearch.client import Clusters, Shards
+from collectors.elasticsearch.failures import reason
+from collectors.elasticsearch.values import valid
 from collectors.log_fields import catalogue
 from collectors.log_levels import shown_level
 from collectors.logs import Line

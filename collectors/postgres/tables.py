@@ -16,8 +16,8 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collectors.cache import Kept
-from collectors.postgres import Postgres
-from collectors.postgres_server import APPLICATION
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import APPLICATION
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ MEASURED_FRESH = 600.0
 INDEXES_FRESH = 30.0
 """Seconds that the indexes of some tables are taken for unchanged."""
 
-EXPECTED = Path(__file__).parent / "catalog" / "expected.toml"
+EXPECTED = Path(__file__).parent.parent / "catalog" / "expected.toml"
 
 _MOST: Mapping[str, int] = {
     "tables": MOST_RELATIONS,

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from collectors.elasticsearch_search import TIME, Hit, SearchAnswer, at, exact, line_of, moment
-from collectors.log_dsl import ISO, Clause
+from collectors.elasticsearch.dsl import ISO, Clause
+from collectors.elasticsearch.search import TIME, Hit, SearchAnswer, at, exact, line_of, moment
 from collectors.logs import Bookmark, Line, Order, Page
 
 

@@ -15,7 +15,7 @@ import msgspec
 from collectors import sql
 from collectors.cache import AnswerCache, Kept
 from collectors.errors import BadAnswer, Denied
-from collectors.postgres_server import PostgresServer, Rows
+from collectors.postgres.server import PostgresServer, Rows
 from collectors.sql import quoted
 from settings import Postgres as PostgresSettings
 

@@ -10,9 +10,9 @@ from collections.abc import Collection
 import msgspec
 
 from collectors.errors import BadAnswer, Denied
-from collectors.postgres import Postgres
-from collectors.postgres_server import APPLICATION
-from collectors.postgres_types import text_of
+from collectors.postgres.client import Postgres
+from collectors.postgres.server import APPLICATION
+from collectors.postgres.types import text_of
 
 CLIENT_LENGTH = 100
 """Characters that are kept of the name of a client."""

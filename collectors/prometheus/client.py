@@ -25,11 +25,12 @@ from collectors.cache import AnswerCache, Kept
 from collectors.errors import BadAnswer, Denied, SourceError
 from collectors.guard import Guard
 from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
-from collectors.prometheus_chunks import ChunkStore
-from collectors.prometheus_failures import QUERY_HINT, not_offered, reason, refusal
-from collectors.prometheus_forms import Form, Samples, distinct
-from collectors.prometheus_native import expanded
-from collectors.prometheus_wire import (
+from collectors.prometheus.chunks import ChunkStore
+from collectors.prometheus.failures import QUERY_HINT, not_offered, reason, refusal
+from collectors.prometheus.forms import Form, Samples, distinct
+from collectors.prometheus.native import expanded
+from collectors.prometheus.promql import duration, one_of, quote, render
+from collectors.prometheus.wire import (
     Alert,
     AlertsData,
     BuildInfo,
@@ -46,7 +47,6 @@ from collectors.prometheus_wire import (
     VectorData,
     grid,
 )
-from collectors.promql import duration, one_of, quote, render
 from collectors.signals import Metric, Signal, catalogue
 from collectors.span import STEPS, Span
 from settings import Limits
@@ -493,7 +493,7 @@ def map_client_error(source: HttpSource, error: Exception) -> SourceError:
 
 
 ERRORS = tuple(range(400, 600))
-"""Statuses whose body says what is at fault: :mod:`collectors.prometheus_failures` reads it."""
+"""Statuses whose body says what is at fault: :mod:`collectors.prometheus.failures` reads it."""
 
 MOST_WARNINGS = 10
 """Remarks of the server about one question that are told."""

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from collectors import postgres_types
+from collectors.postgres import types as postgres_types
 from settings import Postgres as PostgresSettings
 
 APPLICATION = "synaptic-console"

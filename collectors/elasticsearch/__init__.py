@@ -1,0 +1,1 @@
+"""The log store: Elasticsearch, or what answers as it does."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: its own statistics, asked with the rights of a monitor."""
