@@ -21,7 +21,7 @@ AT_ONCE := -n 2 --dist loadfile
 
 # What asks the store of log lines.
 LOG_TESTS := $(wildcard tests/collectors/test_log_*.py tests/views/test_log_*.py) tests/collectors/test_other_collectors.py \
-    tests/collectors/test_source_faults.py tests/views/test_pattern_views.py tests/web/test_export.py \
+    tests/collectors/test_source_faults.py tests/views/logs/test_pattern_views.py tests/web/test_export.py \
     tests/pages/test_logs_page.py tests/test_worker.py
 
 .PHONY: help demo demo-status demo-stop gameday gamedays run dev test test-elasticsearch lint lock benchmarks screenshots \

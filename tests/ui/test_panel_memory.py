@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from collectors.cache import Kept
 from collectors.errors import Denied, NotConfigured, SourceError, TimedOut, Unreachable
-from tests.ui import load_page as page
+from tests.views.database import load_page as page
 from ui import panel_memory, theme
 from ui.panel_memory import RETRIES, PanelMemory
 from ui.window import Window

@@ -11,14 +11,14 @@ from streamlit.testing.v1 import AppTest
 
 from records.errors import RecordsError
 from records.pattern_mutes import InvalidMute
-from tests.ui.pattern_page import ALL, HOSTILE, MUTE, NEW, NOON, SPAN, SURGED, UNKNOWN, Page, pattern
+from tests.views.logs.pattern_page import ALL, HOSTILE, MUTE, NEW, NOON, SPAN, SURGED, UNKNOWN, Page, pattern
 from views.logs.panels.pattern_table import about, why_empty
 
 
 def script() -> None:
     import streamlit as st
 
-    from tests.ui import pattern_page as page
+    from tests.views.logs import pattern_page as page
     from views.logs.panels import pattern_table as patterns
 
     st.session_state["context"] = page.CONTEXT

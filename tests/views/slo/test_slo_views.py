@@ -23,8 +23,8 @@ from settings import Environment, Limits, Settings
 from tests.support import real_parts
 from tests.support.fault_proxy import FaultProxy
 from tests.support.looping import LoopThread
-from tests.views import slo_past
-from tests.views.slo_past import HOUR, MINUTE, SHARES, Past
+from tests.views.slo import slo_past
+from tests.views.slo.slo_past import HOUR, MINUTE, SHARES, Past
 from views.slo.events import FINE, POINTS, coarse_step, load_events
 from views.slo.rules.budgets import burn_rate, tally
 from views.slo.rules.ledger import Episode, Ledger

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.ui import load_page as page
-from tests.ui.load_page import MINUTE, NOON, judged, over_time
+from tests.views.database import load_page as page
+from tests.views.database.load_page import MINUTE, NOON, judged, over_time
 from views.database.load.panels import chart as database_load
 from views.database.load.panels.chart import colours_of_waits, why_empty
 from views.database.load.panels.verdict import sentence
@@ -17,7 +17,7 @@ from views.database.load.panels.verdict import sentence
 def script() -> None:
     import streamlit as st
 
-    from tests.ui import load_page as page
+    from tests.views.database import load_page as page
     from ui import menu
     from views.database.load.panels import chart as database_load
     from views.database.load.panels import verdict as database_load_verdict
