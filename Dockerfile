@@ -39,7 +39,7 @@ CMD ["--replica", "0"]
 FROM base AS console
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/console
-COPY pyproject.toml app.py access.py cli.py settings.py worker.py ./
+COPY pyproject.toml app.py access.py cli.py house.py settings.py worker.py ./
 COPY .streamlit .streamlit
 COPY analysis analysis
 COPY collectors collectors

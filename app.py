@@ -29,6 +29,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 import access
+import house
 import settings as settings_file
 from collectors import registry
 from collectors.errors import SourceError
@@ -243,6 +244,7 @@ def version() -> str:
 
 
 logs.configure()
+house.assemble()
 # Streamlit writes what a page did not catch, and then calls report_script_error, which does so with a reference.
 logging.getLogger("streamlit.error_util").addFilter(lambda record: record.msg != "Uncaught app execution")
 loaded_settings = read_settings()

@@ -14,8 +14,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from analysis.verdict import Words
 from collectors import registry
 from collectors.errors import Overloaded, SourceError, TimedOut, Unreachable
 from collectors.registry import Sources
@@ -25,12 +26,8 @@ from records.errors import RecordsError
 from records.leases import Lease, LeaseLostError, release_lease, renew_lease, take_lease
 from settings import Settings
 from telemetry import logs, metrics
-from views.cache import sampler as cache_memory
-from views.database.sessions.sampler import ActivityMemory
-from views.database.statements import sampler as statement_memory
-from views.database.tables import sampler as relation_memory
-from views.logs.sampler import learn
-from views.overview import sampler as overview_memory
+from views import registry as subjects
+from views.subject import Task
 
 PATIENCE = 3.0
 """Intervals after which the work of a console that went silent is taken over."""
@@ -46,12 +43,6 @@ ELSEWHERE_SECONDS = 10.0
 
 PASSING = frozenset({TimedOut.kind, Unreachable.kind, Overloaded.kind})
 """How turns end that may go well a moment later."""
-
-ACTIVITY_AGAIN = 10.0
-"""Seconds until the sessions are looked at again after a look that failed: as long as the source's breaker rests."""
-
-Words = Callable[[float | None, str], str]
-"""Writes a number with its unit."""
 
 log = logs.get_logger(__name__)
 
@@ -145,89 +136,12 @@ class Worker:
     def _all_jobs(self) -> Iterator[Job]:
         """Every piece of work that the settings give cause for."""
         for key, one in self._settings.environments.items():
-            if one.elasticsearch is not None:
-                yield self._log_patterns(key)
-            if one.postgres is not None:
-                yield self._database_activity(key)
-                yield self._statements(key)
-                yield self._relations(key)
-            if one.redis is not None:
-                yield self._cache(key)
-            if self._words is not None:
-                yield self._verdict(key, self._words)
-
-    def _log_patterns(self, environment: str) -> Job:
-        def run(lease: Lease, go_on: Callable[[], bool]) -> object:
-            sources = self._sources(self._settings, environment)
-            return learn(sources, self._database, lease, self._now(), go_on)
-
-        return Job("log patterns", environment, self._settings.worker.interval, run)
-
-    def _database_activity(self, environment: str) -> Job:
-        one = self._settings.worker
-        memory = ActivityMemory(environment, timedelta(seconds=one.keep_activity))
-
-        def run(lease: Lease, go_on: Callable[[], bool]) -> object:
-            if not go_on():
-                return None
-            return memory.sample(self._sources(self._settings, environment), self._database, lease, self._now)
-
-        def end(lease: Lease) -> None:
-            memory.write(self._database, lease, self._now(), everything=True)
-
-        # A database in trouble is what the samples are for: they go on as soon as it answers again.
-        return Job("database activity", environment, one.activity_interval, run, end, again=ACTIVITY_AGAIN)
-
-    def _statements(self, environment: str) -> Job:
-        memory = statement_memory.Memory()
-        keep = timedelta(seconds=self._settings.worker.keep_statements)
-
-        def run(lease: Lease, go_on: Callable[[], bool]) -> object:
-            sources = self._sources(self._settings, environment)
-            return statement_memory.note(sources, self._database, lease, memory, keep, go_on)
-
-        return Job("statements", environment, self._settings.worker.interval, run)
-
-    def _cache(self, environment: str) -> Job:
-        keep = timedelta(seconds=self._settings.worker.keep_cache)
-
-        def run(lease: Lease, go_on: Callable[[], bool]) -> None:
-            cache_memory.note(self._sources(self._settings, environment), self._database, lease, keep, self._now())
-
-        return Job("cache samples", environment, self._settings.worker.interval, run)
-
-    def _relations(self, environment: str) -> Job:
-        settings = self._settings.worker
-
-        def run(lease: Lease, _: Callable[[], bool]) -> object:
-            sources = self._sources(self._settings, environment)
-            return relation_memory.note(
-                sources,
-                self._database,
-                lease,
-                interval=settings.relations_interval,
-                keep=settings.keep_relations,
-                now=self._now(),
-            )
-
-        return Job("database relations", environment, settings.relations_interval, run)
-
-    def _verdict(self, environment: str, words: Words) -> Job:
-        settings = self._settings.worker
-
-        def run(lease: Lease, _: Callable[[], bool]) -> object:
-            return overview_memory.note(
-                self._sources(self._settings, environment),
-                self._database,
-                lease,
-                words,
-                interval=settings.interval,
-                keep=timedelta(seconds=settings.keep_activity),
-                keep_relations=settings.keep_relations,
-                now=self._now(),
-            )
-
-        return Job("verdict", environment, settings.verdict_interval, run)
+            task = Task(self._settings, key, self._database, self._now, self._words, self._sources)
+            for sampler in subjects.samplers():
+                if sampler.wanted(one) and (self._words is not None or not sampler.needs_words):
+                    begun = sampler.begin(task)
+                    interval = sampler.interval(self._settings.worker)
+                    yield Job(sampler.name, key, interval, begun.turn, begun.end, sampler.again)
 
     def _now(self) -> datetime:
         """The time by the records' database, the one clock of all consoles."""

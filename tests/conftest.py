@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+import house
 from tests.support import chromium, real_parts
 from tests.support import history as histories
 from tests.support.history import History
@@ -19,6 +20,9 @@ hypothesis.settings.register_profile(
     "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("tests")
+
+# Pages are drawn in the tests' own process too, as in the console's.
+house.assemble()
 
 
 # Not for the whole session: while Playwright runs, its event loop runs in this thread, and other tests need their own.

@@ -14,15 +14,17 @@ from ui.components import own
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PAGES = {
-    "overview": ("Overview", ":material/monitor_heart:"),
-    "latency": ("Latency & SLO", ":material/speed:"),
-    "logs": ("Logs", ":material/notes:"),
-    "database": ("Database", ":material/database:"),
-    "cache": ("Cache", ":material/memory:"),
-    "sources": ("Sources", ":material/lan:"),
-}
+PAGES: dict[str, tuple[str, str]] = {}
 """The pages in the order of the menu: file in ``pages/`` and part of the address → title, icon."""
+
+
+def register(pages: Mapping[str, tuple[str, str]]) -> None:
+    """Say which pages there are; to be called once, before the first of them.
+
+    Args:
+        pages: Name → title and icon, in the order of the menu.
+    """
+    PAGES.update(pages)
 
 
 def pages() -> dict[str, st.Page]:

@@ -12,6 +12,7 @@ from settings import Settings
 from ui import context, evidence
 from ui.menu import PAGES
 from ui.window import Window
+from views import registry
 from views.latency.view import KINDS
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -35,9 +36,9 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> context.Context:
     return made
 
 
-@pytest.mark.parametrize("subject", sorted(evidence.PLACES))
+@pytest.mark.parametrize("subject", sorted(registry.places()))
 def test_every_place_is_a_page_with_something_to_show(subject: str) -> None:
-    place = evidence.PLACES[subject]
+    place = registry.places()[subject]
     assert subject in catalogue() or subject in SUBJECTS
     assert place.page in PAGES
     if place.page == "latency":
@@ -50,7 +51,7 @@ def test_every_place_is_a_page_with_something_to_show(subject: str) -> None:
 
 def test_the_evidence_of_a_trouble_begins_before_it_and_ends_after_it_or_now() -> None:
     began = NOW - timedelta(hours=3)
-    place = evidence.PLACES["search_latency"]
+    place = registry.places()["search_latency"]
     over = evidence.params(place, began, began + timedelta(minutes=5))
     assert over["from"] == f"{began - evidence.BEFORE:%Y-%m-%dT%H:%M:%SZ}"
     assert over["to"] == f"{began + timedelta(minutes=5) + evidence.AFTER:%Y-%m-%dT%H:%M:%SZ}"

@@ -13,6 +13,7 @@ from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span
 from views.shared.parallel import side_by_side
+from views.subject import Happenings
 
 SIGNALS = ("cache_started", "cache_flushes")
 """The signals that tell it, each split by ``instance``."""
@@ -21,21 +22,17 @@ SAME = timedelta(seconds=5)
 """Starts within this time are one: the exporter counts back from the time of each scrape."""
 
 
-def load_cache_events(sources: Sources, span: Span) -> tuple[list[Event], list[str], list[Kept[Range]]]:
-    """Starts and flushes of the cache within a span, as its exporter tells them.
+def load_events(sources: Sources, span: Span) -> Happenings:
+    """Starts and flushes of the cache within a span, as its exporter tells them; none without a cache.
 
     The server itself is not waited for: where there is no exporter, its last start is what it told last.
-
-    Returns:
-        The events, what is not known, and the answers that they are made of; nothing of all that where the environment
-        has no cache.
 
     Raises:
         SourceError: Prometheus could not be asked, and no good answer is kept.
     """
     cache = sources.store
     if cache is None:
-        return [], [], []
+        return Happenings()
     ask = sources.prometheus.range
     answers: list[Kept[Range]] = side_by_side(
         *(partial(ask, catalogue()[key], span, by=("instance",)) for key in SIGNALS)
@@ -54,4 +51,4 @@ def load_cache_events(sources: Sources, span: Span) -> tuple[list[Event], list[s
     remarks = []
     if flushes.absent:
         remarks.append(f"Flushes of the cache are not shown: Prometheus has no {', '.join(flushes.absent)}")
-    return events, remarks, answers
+    return Happenings(tuple(events), tuple(remarks), tuple(answers))

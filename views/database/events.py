@@ -13,6 +13,7 @@ from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span
 from views.shared.parallel import side_by_side
+from views.subject import Happenings
 
 SIGNALS = {"database_started": "instance", "database_is_standby": "instance", "database_statistics_reset": "datname"}
 """The signals that tell it, with the label that each is split by."""
@@ -21,22 +22,18 @@ SAME = timedelta(seconds=5)
 """Starts within this time are one: the exporter and the server itself tell of the same."""
 
 
-def load_database_events(sources: Sources, span: Span) -> tuple[list[Event], list[str], list[Kept[Range]]]:
-    """Events of the database within a span.
+def load_events(sources: Sources, span: Span) -> Happenings:
+    """Events of the database within a span; none without a database.
 
     The server itself is not waited for: what it told last of its start is used, so that a database that hangs costs no
     other panel anything.
-
-    Returns:
-        The events, what is not known, and the answers that they are made of; nothing of all that where the environment
-        has no database.
 
     Raises:
         SourceError: Prometheus could not be asked, and no good answer is kept.
     """
     postgres = sources.database
     if postgres is None:
-        return [], [], []
+        return Happenings()
     ask = sources.prometheus.range
     answers: list[Kept[Range]] = side_by_side(
         *(partial(ask, catalogue()[key], span, by=(label,)) for key, label in SIGNALS.items())
@@ -60,4 +57,4 @@ def load_database_events(sources: Sources, span: Span) -> tuple[list[Event], lis
     if started.absent:
         least = "only its last one is" if told is not None else "none is"
         remarks.append(f"Starts of PostgreSQL: {least} shown, Prometheus has no {', '.join(started.absent)}")
-    return events, remarks, answers
+    return Happenings(tuple(events), tuple(remarks), tuple(answers))

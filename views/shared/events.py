@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
-from analysis import changes
 from analysis.events import Event
 from collectors.cache import Kept
 from collectors.errors import SourceError
 from collectors.registry import Sources
-from collectors.signals import catalogue
 from collectors.span import Span
-from views.cache.events import load_cache_events
-from views.database.events import load_database_events
+from views import registry
 from views.shared.ages import oldest
 from views.shared.parallel import side_by_side
 
@@ -44,34 +42,12 @@ def load_events(sources: Sources, span: Span) -> Kept[Happened]:
 
 
 def _load(sources: Sources, span: Span) -> Kept[Happened]:
-    prometheus = sources.prometheus
-    signals = catalogue()
-    replica = prometheus.settings.replica_label
-    asked = [
-        partial(prometheus.range, signals["build"], span, by=("version", replica)),
-        partial(prometheus.range, signals["started"], span, by=(replica,)),
-        partial(prometheus.range, signals["alerts_firing"], span, by=("alertname", "severity")),
-    ]
-    build, started, alerts, database, cache = side_by_side(
-        *asked, partial(load_database_events, sources, span), partial(load_cache_events, sources, span)
-    )
-    of_database, unknown, answers = database
-    of_cache, unknown_of_cache, answers_of_cache = cache
-    found = [
-        *changes.deploys(build.value.frame, build.value.labels),
-        *changes.restarts(started.value.frame, started.value.labels, replica),
-        *changes.alerts(alerts.value.frame, alerts.value.labels),
-        *of_database,
-        *of_cache,
-    ]
-    inside = sorted((event for event in found if span.start <= event.time <= span.end), key=lambda event: event.time)
-    missing = [
-        f"{what} are not shown: Prometheus has no {', '.join(kept.value.absent)}"
-        for what, kept in (("Deploys", build), ("Restarts", started))
-        if kept.value.absent
-    ]
-    told = Happened(tuple(inside), (*missing, *unknown, *unknown_of_cache))
-    return oldest([build, started, alerts, *answers, *answers_of_cache], told)
+    asked = [partial(one.events, sources, span) for one in registry.subjects() if one.events is not None]
+    found = side_by_side(*asked)
+    events = chain.from_iterable(one.events for one in found)
+    inside = sorted((event for event in events if span.start <= event.time <= span.end), key=lambda event: event.time)
+    told = Happened(tuple(inside), tuple(chain.from_iterable(one.remarks for one in found)))
+    return oldest(list(chain.from_iterable(one.answers for one in found)), told)
 
 
 def events_or_none(sources: Sources, span: Span) -> tuple[Event, ...]:

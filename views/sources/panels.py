@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collectors.guard import Health, Outage
     from collectors.span import Span
     from records.database import Database
-    from views.sources.view import SourceReport
+    from views.shared.reports import SourceReport
 
 
 def clock_warning(records: Database | None) -> None:
