@@ -21,7 +21,7 @@ from views.cache.rules import samples as cache_samples
 from views.cache.rules.diagnoses import FlushCost, flush_cost
 from views.cache.rules.samples import Emptied
 from views.cache.sampler import remembered
-from views.overview.view import load_figure
+from views.shared.figures import load_figure
 from views.shared.parallel import side_by_side
 
 READS: Mapping[str, tuple[str, ...]] = {"operation_type": ("read",)}
