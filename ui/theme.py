@@ -297,6 +297,7 @@ CSS = """
 [data-testid="stLayoutWrapper"]:has(> [class*="st-key-cover-"]) { position: absolute; inset: 0; z-index: 1; }
 [class*="st-key-cover-"], [class*="st-key-cover-"] * { height: 100%; width: 100%; }
 [class*="st-key-cover-"] a { opacity: 0; }
+.st-key-findings [data-testid="stPageLink"] a, .st-key-findings [data-testid="stPageLink"] a * { white-space: normal; }
 .st-key-badges [data-testid="stPageLink"] a, .st-key-findings [data-testid="stPageLink"] a {
   padding: 0; min-height: 0;
 }

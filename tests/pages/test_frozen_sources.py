@@ -1,14 +1,14 @@
-"""Each source frozen in turn, on every page: it is the headline, nothing of it is called well, and all comes back.
+"""Each source silent in turn, and all at once, on every page: it is the headline, nothing of it is called well, and all
+comes back.
 
-The processes are real and stopped by SIGSTOP; pages are drawn headless. What a page had stays in its session: the
-cache of answers keeps no old one here.
+The processes are real; they are stopped by SIGSTOP or cut off by a proxy, and pages are drawn headless. What a page had
+stays in its session: the cache of answers keeps no old one here.
 """
 
 import contextlib
 import re
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,12 @@ from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from collectors import registry
+from collectors.guard import Outage
 from collectors.registry import Sources
 from records.database import Database, open_database
 from settings import SOURCE_NAMES, SOURCE_TITLES, Limits, Settings
 from tests.support import postgresql, redis_servers
+from tests.support.fault_proxy import FaultProxy
 from tests.support.freezing import frozen
 from tests.support.looping import LoopThread, until
 from tests.support_pages import world as worlds
@@ -92,6 +94,7 @@ class Console:
         settings: With one environment ``test``.
         world: The sources.
         ports: Source → port of the process that can be frozen.
+        proxies: Source → what stands in front of it and can cut it off.
         records: The console's own memory.
         open: Picture → its session.
     """
@@ -99,6 +102,7 @@ class Console:
     settings: Settings
     world: World
     ports: dict[str, int]
+    proxies: dict[str, FaultProxy]
     records: Database
     open: dict[str, AppTest] = field(default_factory=dict)
 
@@ -126,23 +130,21 @@ class Console:
         return app
 
     @contextlib.contextmanager
-    def frozen(self, source: str) -> Iterator[None]:
-        """This source frozen, and impatience with it alone: the others may be slow on a busy machine."""
-        configured = getattr(self.settings.environments["test"], source)
-        stopped: AbstractContextManager[None]
-        if source == "synaptic":
-            stopped = contextlib.nullcontext()  # it is a part of this process: its proxy stands still
-            self.world.switch("hang", "synaptic")
-        else:
-            stopped = frozen(self.ports[source])
-        try:
-            with stopped:
-                object.__setattr__(configured, "deadline", HURRY)
-                yield
-        finally:
-            object.__setattr__(configured, "deadline", PATIENCE)
-            if source == "synaptic":
-                self.world.switch("none", "synaptic")
+    def silent(self, how: str, sources: Sequence[str]) -> Iterator[None]:
+        """These sources silent, and impatience with them alone: the others may be slow on a busy machine."""
+        configured = [getattr(self.settings.environments["test"], source) for source in sources]
+        with contextlib.ExitStack() as stack:
+            for source in sources:
+                # The service is a part of this process, which cannot be frozen: its proxy stands still.
+                if how == "frozen" and source != "synaptic":
+                    stack.enter_context(frozen(self.ports[source]))
+                else:
+                    self.proxies[source].switch("hang" if how == "frozen" else "refuse")
+                    stack.callback(self.proxies[source].switch, "none")
+            for one in configured:
+                object.__setattr__(one, "deadline", HURRY)
+                stack.callback(object.__setattr__, one, "deadline", PATIENCE)
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -156,13 +158,16 @@ def console(
 ) -> Iterator[Console]:
     now = time.time()
     folder = tmp_path_factory.mktemp("frozen")
+    stores = {"postgres": FaultProxy(servers, postgres.port), "redis": FaultProxy(servers, valkey.port)}
     with (
+        contextlib.closing(stores["postgres"]),
+        contextlib.closing(stores["redis"]),
         worlds.prometheus(tmp_path_factory.mktemp("past"), now) as prometheus,
         worlds.world(
             servers, prometheus, real_alertmanager, real_elasticsearch, now,
             {
-                "postgres": {"host": "127.0.0.1", "port": postgres.port, "user": "console", "cpus": 2},
-                "redis": {"host": "127.0.0.1", "port": valkey.port},
+                "postgres": {"host": "127.0.0.1", "port": stores["postgres"].port, "user": "console", "cpus": 2},
+                "redis": {"host": "127.0.0.1", "port": stores["redis"].port},
             },
         ) as world,
     ):  # fmt: skip
@@ -177,7 +182,7 @@ def console(
             "postgres": postgres.port,
             "redis": valkey.port,
         }
-        console = Console(settings, world, ports, records)
+        console = Console(settings, world, ports, {**world.proxies, **stores}, records)
         for collector in console.sources.configured():
             collector.source.guard._rest = 0.2  # a source that is back is asked again at once
         for name in PAGES:
@@ -228,41 +233,54 @@ def concerned(source: str) -> list[str]:
     return [name for name in PAGES if name in {"overview", "sources"} | asked]
 
 
-@pytest.mark.parametrize("source", SOURCE_NAMES)
-def test_a_frozen_source_is_the_headline_nothing_of_it_is_called_well_and_all_comes_back(console: Console, source: str):
-    title, names = SOURCE_TITLES[source], concerned(source)
+SITUATIONS = [
+    *(pytest.param("frozen", (source,), id=source) for source in SOURCE_NAMES),
+    *(pytest.param("cut off", (source,), id=f"{source} cut off") for source in SOURCE_NAMES),
+    pytest.param("frozen", SOURCE_NAMES, id="all"),
+    pytest.param("cut off", SOURCE_NAMES, id="all cut off"),
+]
+
+
+@pytest.mark.parametrize(("how", "sources"), SITUATIONS)
+def test_a_frozen_source_is_the_headline_nothing_of_it_is_called_well_and_all_comes_back(console, how, sources):
+    names = [name for name in PAGES if any(name in concerned(source) for source in sources)]
     before = {name: panels(console.draw(name)) for name in names}
-    with console.frozen(source):
-        guard = getattr(console.sources, source).source.guard
-        kept = [(name, panel) for (of, name), found in OF.items() if of == source for panel in found]
+    kept = [(of, name, panel) for (of, name), found in OF.items() if of in sources for panel in found]
+
+    def silences() -> list[Outage | None]:
+        return [getattr(console.sources, source).source.guard.health().silent for source in sources]
+
+    with console.silent(how, sources):
 
         def given_up() -> bool:
+            known = silences()  # before the pages are drawn, so that they know it too
             drawn = {name: panels(console.draw(name)) for name in names}
-            late = all(f"Last good answer of {title}, " in drawn[name][panel] for name, panel in kept)
-            return late and guard.health().silent is not None
+            return None not in known and all("Last good answer of " in drawn[name][panel] for _, name, panel in kept)
 
-        # The question that was on its way when the source froze ends later than the next one.
-        until(given_up, f"{title} being given up")
-        outage = guard.health().silent
-        for name in names:
-            app = console.open[name]
-            text, drawn = words(app), panels(app)
-            if name in HEADLINED.get(source, ()):
-                assert f"{title} has not answered since {outage.since:%H:%M:%S} UTC; below is what was before" in text
-            if name in ALONE.get(source, ()):
-                assert not GOOD.search(text), text
-            for panel in OF.get((source, name), ()):
-                assert not GOOD.search(drawn[panel]), drawn[panel]
-                lost = plain(before[name][panel]) - plain(drawn[panel])
-                # A look between may have moved a word; a panel that lost its answer has lost nearly all of them.
-                assert len(lost) <= max(len(plain(before[name][panel])) / 5, 1), lost
-        sources = words(console.draw("sources"))
-        assert f"It has not answered since {outage.since:%H:%M:%S} UTC" in sources
-        assert f"['✕ broken'],{source}," in sources
+        # The question that was on its way when the source fell silent ends later than the next one.
+        until(given_up, f"{sources} being given up")
+        for source, outage in zip(sources, silences(), strict=True):
+            title = SOURCE_TITLES[source]
+            for name in concerned(source):
+                app = console.open[name]
+                text, drawn = words(app), panels(app)
+                if name in HEADLINED.get(source, ()):
+                    since = f"{title} has not answered since {outage.since:%H:%M:%S} UTC"
+                    assert f"{since}; below is what was before" in text
+                if name in ALONE.get(source, ()):
+                    assert not GOOD.search(text), text
+                for panel in OF.get((source, name), ()):
+                    assert not GOOD.search(drawn[panel]), drawn[panel]
+                    lost = plain(before[name][panel]) - plain(drawn[panel])
+                    # A look between may have moved a word; a panel that lost its answer has lost nearly all of them.
+                    assert len(lost) <= max(len(plain(before[name][panel])) / 5, 1), lost
+            told_of = words(console.draw("sources"))
+            assert f"It has not answered since {outage.since:%H:%M:%S} UTC" in told_of
+            assert f"['✕ broken'],{source}," in told_of
 
     def back() -> bool:
         return not any(
             "has not answered" in text or "Last good answer" in text for text in told(console, names).values()
         )
 
-    until(back, f"everything of {title} being back")
+    until(back, f"everything of {sources} being back")

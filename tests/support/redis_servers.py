@@ -93,6 +93,8 @@ def running(product: Product, **options: str) -> Iterator[Server]:
     """A server while the block runs; names of options have ``_`` for ``-``."""
     folder = Path(tempfile.mkdtemp(prefix=f"{product}-"))
     given = {"bind": "127.0.0.1", "save": "", **{name.replace("_", "-"): value for name, value in options.items()}}
+    if "cluster-enabled" in given:
+        given["cluster-port"] = str(free_port())  # by default 10,000 above the other one, where there may be no port
     server = Server(product, free_port(), folder, given)
     try:
         server.start()

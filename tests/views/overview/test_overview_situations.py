@@ -81,6 +81,9 @@ def silent(source, what="did not answer within 5 s"):
     return Silence(source, NOON - 5 * MINUTE, what)
 
 
+GATEWAY = Silence("synaptic", NOON, "answered with 502", mute=False)
+
+
 def said(facts, troubles=()):
     found = findings(facts, format.value, clock)
     status = overall(found, facts.known + (facts.service is not None))
@@ -133,6 +136,12 @@ def said(facts, troubles=()):
             Facts((SLOW, FAILING, FULL), service=service("not ready", "not ready"), alerts=FOUR),
             "broken", "Pool use is 100 %, 10× usual, limit 95 %",
         ),
+        # A balancer that answers with errors says that the service fails; what it ran out of says why.
+        (
+            Facts((SLOW, FAILING, FULL), silent=[GATEWAY], service=service("not ready", "not ready"), alerts=FOUR),
+            "broken", "Pool use is 100 %, 10× usual, limit 95 %",
+        ),
+        (Facts(CALM, silent=[GATEWAY]), "broken", "Synaptic has given no usable answer since 12:00:00; below is what was before"),
         (
             Facts((SLOW,), deploys=[DEPLOY], alerts=FOUR),
             "broken", "Search p95 is 2.1 s, 35× usual, limit 500 ms, since 11:57:00, right after deploy 1.9.0",
