@@ -74,7 +74,7 @@ lock: .venv/.installed-lint ## Pin all packages anew, with hashes, in requiremen
 benchmarks: debian-browser .venv/.installed-benchmark ## Measure: NAME=frames; without: list what can be measured
 	@$(BIN)/python -m benchmarks $(if $(NAME),$(NAME) --json,--list)
 
-screenshots: debian-browser .venv/.installed-test ## Take the pictures in docs/images from the running demo
+screenshots: debian-browser .venv/.installed-test ## Take pictures of all pages from the running demo, into screenshots/
 	@$(BIN)/python -m scripts.screenshots $(ARGS)
 
 debian-demo:

@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--state", choices=STATES, action="append", help="may be given more than once")
     parser.add_argument("--query", default="", help="what follows the page in the address, without its question mark")
     parser.add_argument("--suffix", help="end of the pictures' names; by default from the state")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/images")
+    parser.add_argument("--out", type=Path, default=ROOT / "screenshots")
     options = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
