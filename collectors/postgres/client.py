@@ -1,7 +1,7 @@
 """PostgreSQL: which statements of the catalogue a server can answer, and their answers.
 
 What is asked is in ``catalog/sql/``; what the rows mean is in the modules beside this one that are named after what
-they answer (``postgres_sessions``, …).
+they answer (``sessions``, …).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from collectors import advice
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = [path for room in ("analysis", "views") for path in (ROOT / room).glob("*.py")]
+SOURCES = [path for room in ("analysis", "views") for path in (ROOT / room).rglob("*.py")]
 
 
 def literals(kind: str | None) -> set[str]:

@@ -41,8 +41,8 @@ def server(request):
 
 @pytest.fixture(autouse=True)
 def always_anew(monkeypatch):
-    for module in ("postgres_sessions", "postgres_now"):
-        monkeypatch.setattr(f"collectors.{module}.TTL", 0.001)
+    for module in ("sessions", "now"):
+        monkeypatch.setattr(f"collectors.postgres.{module}.TTL", 0.001)
 
 
 @pytest.fixture
