@@ -17,7 +17,7 @@ import ui.series_panel
 import views.database.panels
 import views.logs.panels.field
 from collectors import registry
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.registry import Sources
 from collectors.span import Span
 from settings import Settings
@@ -33,7 +33,7 @@ class Asked:
     """One panel: its name, and what it asks over a span."""
 
     key: str
-    load: Callable[[Span], Kept[Any]]
+    load: Callable[[Span], Answer[Any]]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _panels(here: context.Context, sources: Sources, part: str) -> list[Asked]:
     """Run the page with the one function that shows data replaced by one that notes it."""
     noted: list[Asked] = []
 
-    def note(key: str, load: Callable[[Span], Kept[Any]], *_: Any, **__: Any) -> None:
+    def note(key: str, load: Callable[[Span], Answer[Any]], *_: Any, **__: Any) -> None:
         noted.append(Asked(key, load))
 
     replaced: list[tuple[Any, str, Any]] = [

@@ -31,6 +31,7 @@ from collectors.errors import SourceError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
 
 REFRESH_FACTOR = 3
 ENTRY_OVERHEAD = 2_000
@@ -47,7 +48,7 @@ def size_of_key(key: Hashable) -> int:
 
 
 @dataclass(frozen=True)
-class Kept(Generic[T_co]):
+class Answer(Generic[T_co]):
     """An answer with its age.
 
     Attributes:
@@ -60,10 +61,14 @@ class Kept(Generic[T_co]):
     as_of: datetime
     error: SourceError | None = None
 
+    def with_value(self, value: U) -> Answer[U]:
+        """Another value of the same age, with the same error: what was concluded from this one."""
+        return Answer(value, self.as_of, self.error)
+
 
 @dataclass
 class _Entry:
-    kept: Kept[Any]
+    kept: Answer[Any]
     stored: float
     size: int
 
@@ -95,9 +100,9 @@ class AnswerCache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._bytes = 0
-        self._under_way: dict[Hashable, Future[Kept[Any]]] = {}
+        self._under_way: dict[Hashable, Future[Answer[Any]]] = {}
 
-    def get(self, view: Hashable, moment: Hashable, load: Callable[[], T], *, ttl: float | None = None) -> Kept[T]:
+    def get(self, view: Hashable, moment: Hashable, load: Callable[[], T], *, ttl: float | None = None) -> Answer[T]:
         """The answer for ``(view, moment)``, computed by ``load`` where it is not kept.
 
         Args:
@@ -139,7 +144,7 @@ class AnswerCache:
             telemetry.observe_cache("stale")
             return replace(last, error=error)
 
-    def _judged(self, kept: Kept[T], view: Hashable, moment: Hashable) -> Kept[T]:
+    def _judged(self, kept: Answer[T], view: Hashable, moment: Hashable) -> Answer[T]:
         """An answer about now with the error of its source, where that is silent."""
         error = self._silence(view) if moment is None else None
         return kept if error is None else replace(kept, error=error)
@@ -156,10 +161,10 @@ class AnswerCache:
         with self._lock:
             return self._bytes
 
-    def _load(self, key: Hashable, view: Hashable, load: Callable[[], T], future: Future[Kept[Any]]) -> None:
+    def _load(self, key: Hashable, view: Hashable, load: Callable[[], T], future: Future[Answer[Any]]) -> None:
         asked = datetime.now(UTC)
         try:
-            kept = Kept(load(), asked)
+            kept = Answer(load(), asked)
             size = ENTRY_OVERHEAD + size_of_key(key) + self._size_of(kept.value)
         except BaseException as error:  # noqa: BLE001 - whoever waits must be told, whatever it was
             with self._lock:
@@ -172,7 +177,7 @@ class AnswerCache:
             self._under_way.pop(key, None)
         future.set_result(kept)
 
-    def _store(self, key: Hashable, kept: Kept[Any], size: int) -> None:
+    def _store(self, key: Hashable, kept: Answer[Any], size: int) -> None:
         old = self._entries.pop(key, None)
         if old is not None:
             self._bytes -= old.size
@@ -182,7 +187,7 @@ class AnswerCache:
             _, gone = self._entries.popitem(last=False)
             self._bytes -= gone.size
 
-    def _last_good(self, view: Hashable) -> Kept[Any] | None:
+    def _last_good(self, view: Hashable) -> Answer[Any] | None:
         with self._lock:
             entry = self._entries.get(_latest(view))
             if entry is None or time.monotonic() - entry.stored > self._keep_stale:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.log_query import EVERYTHING, Expression
 
 LEVELS = ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")
@@ -235,19 +235,21 @@ class LogSource(Protocol):
     def release(self, bookmark: Bookmark) -> None:
         """Give back what a bookmark holds at the source; never raises, it would end by itself as well."""
 
-    def histogram(self, question: Question, *, step: int, by: str = "level", limit: int = 8) -> Kept[Histogram]:
+    def histogram(self, question: Question, *, step: int, by: str = "level", limit: int = 8) -> Answer[Histogram]:
         """Lines over time in buckets of ``step`` seconds, broken down by a field where ``by`` names one."""
 
-    def count(self, question: Question) -> Kept[int]:
+    def count(self, question: Question) -> Answer[int]:
         """How many lines match."""
 
-    def top_values(self, question: Question, fields: Sequence[str], *, limit: int = 10) -> Kept[tuple[TopValues, ...]]:
+    def top_values(
+        self, question: Question, fields: Sequence[str], *, limit: int = 10
+    ) -> Answer[tuple[TopValues, ...]]:
         """The most frequent values of some fields, asked together."""
 
-    def fields(self) -> Kept[Fields]:
+    def fields(self) -> Answer[Fields]:
         """The fields that can be asked for."""
 
-    def timeless(self) -> Kept[int]:
+    def timeless(self) -> Answer[int]:
         """How many lines have no time, and so belong to no window."""
 
     def line(self, line_id: str) -> Line | None:

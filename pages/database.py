@@ -7,7 +7,7 @@ import streamlit as st
 
 import access
 from collectors import advice, registry, settings_advice
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.span import Span
 from ui import context, format
 from ui.panel import panel
@@ -63,15 +63,15 @@ def now(visit: context.Context) -> None:
     identifiers = access.may(visit.viewer, access.Right.IDENTIFIERS)
     who = partial(database_verdict.who, value=format.value)
 
-    def told() -> Kept[database_verdict.Told]:
+    def told() -> Answer[database_verdict.Told]:
         return database_verdict.load_told(sources, format.value, load_locks_of_late(sources, visit.records))
 
-    def load_told(_: Span) -> Kept[database_verdict.Told]:
+    def load_told(_: Span) -> Answer[database_verdict.Told]:
         return shared(f"now of {visit.environment}", told, SHARED)
 
-    def load_now(span: Span) -> Kept[database_now.Now]:
+    def load_now(span: Span) -> Answer[database_now.Now]:
         kept = load_told(span)
-        return Kept(kept.value.now, kept.as_of, kept.error)
+        return Answer(kept.value.now, kept.as_of, kept.error)
 
     def opened() -> None:
         pid = session_parts.opened_pid()
@@ -267,7 +267,7 @@ def tables(visit: context.Context) -> None:
     keep = visit.settings.worker.keep_relations
     opened, told = tables_parts.opened_table(), advice.catalogue()
 
-    def load_all(_: Span) -> Kept[database_tables.Relations]:
+    def load_all(_: Span) -> Answer[database_tables.Relations]:
         return database_tables.load_relations(sources, visit.records, keep)
 
     panel("tables-verdict", load_all, tables_parts.verdict, height=200, border=False, every=EVERY_TABLES, leads=True)
@@ -358,11 +358,11 @@ def queries(visit: context.Context) -> None:
         query(visit, query_id, literals=literals)
         return
 
-    def load(span: Span) -> Kept[Statements]:
+    def load(span: Span) -> Answer[Statements]:
         earlier = context.current().earlier(span)
         return statements.load_statements(sources, records, span, earlier, literals=literals)
 
-    def load_verdict(span: Span) -> Kept[statement_detail.Verdict]:
+    def load_verdict(span: Span) -> Answer[statement_detail.Verdict]:
         earlier = context.current().earlier(span)
         return statement_detail.load_verdict(sources, records, span, earlier, literals=literals)
 

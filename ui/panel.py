@@ -22,7 +22,7 @@ from typing import Generic, Literal, TypeVar
 import streamlit as st
 
 import telemetry.metrics as telemetry
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.deadline import deadline
 from collectors.errors import NotConfigured, SourceError
 from collectors.span import Span
@@ -84,7 +84,7 @@ class Outcome(Generic[T]):
     hint: str = ""
 
 
-def outcome(load: Callable[[], Kept[T]], empty: Callable[[T], str], seconds: float) -> Outcome[T]:
+def outcome(load: Callable[[], Answer[T]], empty: Callable[[T], str], seconds: float) -> Outcome[T]:
     """Load what a panel shows, within ``seconds``, and tell how that ended. Never raises."""
     try:
         with deadline(seconds):
@@ -118,7 +118,7 @@ def recalled(result: Outcome[T], memory: PanelMemory, name: str, question: Hasha
 
 def panel(
     key: str,
-    load: Callable[[Span], Kept[T]],
+    load: Callable[[Span], Answer[T]],
     draw: Callable[[T, Span], None],
     *,
     title: str = "",

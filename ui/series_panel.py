@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from analysis.series import Series
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.span import Span
 from ui import axes, charts, context, menu, tables
 from ui.components import own
 from ui.panel import About, panel
 
-LoadSeries = Callable[[Span, Span | None], Kept[Series]]
+LoadSeries = Callable[[Span, Span | None], Answer[Series]]
 
 
 def series_panel(

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 import streamlit as st
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 
 T = TypeVar("T")
 
@@ -23,16 +23,16 @@ class _Snapshot:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._at = float("-inf")
-        self._kept: Kept[object] | None = None
+        self._kept: Answer[object] | None = None
 
-    def get(self, load: Callable[[], Kept[object]], seconds: float) -> Kept[object]:
+    def get(self, load: Callable[[], Answer[object]], seconds: float) -> Answer[object]:
         with self._lock:
             if self._kept is None or time.monotonic() - self._at >= seconds:
                 self._kept, self._at = load(), time.monotonic()
             return self._kept
 
 
-def shared(name: str, load: Callable[[], Kept[T]], seconds: float) -> Kept[T]:
+def shared(name: str, load: Callable[[], Answer[T]], seconds: float) -> Answer[T]:
     """An answer that all panels of this session share for a while.
 
     Args:
@@ -44,4 +44,4 @@ def shared(name: str, load: Callable[[], Kept[T]], seconds: float) -> Kept[T]:
     with _making:
         snapshots = cast("dict[str, _Snapshot]", st.session_state.setdefault(_KEY, {}))
         one = snapshots.setdefault(name, _Snapshot())
-    return cast("Kept[T]", one.get(load, seconds))
+    return cast("Answer[T]", one.get(load, seconds))

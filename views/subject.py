@@ -14,7 +14,7 @@ from datetime import datetime
 from analysis.events import Event
 from analysis.place import Place
 from analysis.verdict import Words
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.registry import Sources
 from collectors.span import Span
 from records.database import Database
@@ -59,7 +59,7 @@ class Happenings:
 
     events: tuple[Event, ...] = ()
     remarks: tuple[str, ...] = ()
-    answers: tuple[Kept[object], ...] = ()
+    answers: tuple[Answer[object], ...] = ()
 
 
 @dataclass(frozen=True)

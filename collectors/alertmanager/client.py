@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from collectors.cache import AnswerCache, Kept
+from collectors.cache import Answer, AnswerCache
 from collectors.http import HttpSource
 from settings import Alertmanager as AlertmanagerSettings
 
@@ -77,7 +77,7 @@ class Alertmanager:
         self._cache = cache
         self.source = HttpSource(environment, "alertmanager", settings)
 
-    def alerts(self) -> Kept[list[FiringAlert]]:
+    def alerts(self) -> Answer[list[FiringAlert]]:
         """All alerts that Alertmanager holds, silenced and inhibited ones included, newest first.
 
         Raises:

@@ -27,7 +27,7 @@ from elastic_transport._node import NodeApiResponse  # the return type of a node
 from elasticsearch import Elasticsearch as Client
 from elasticsearch import exceptions
 
-from collectors.cache import AnswerCache, Kept
+from collectors.cache import Answer, AnswerCache
 from collectors.elasticsearch.dsl import ISO
 from collectors.elasticsearch.failures import failure, reason, refusal
 from collectors.elasticsearch.values import as_utf8, has_half_characters, told
@@ -190,7 +190,7 @@ class Elasticsearch:
         hint = "Look at the health of the cluster."
         raise Partial(self.source.name, self.source.address, f"counted in part only ({why})", hint=hint)
 
-    def lines(self, span: Span) -> Kept[int]:
+    def lines(self, span: Span) -> Answer[int]:
         """How many lines there are within a span, both ends included.
 
         Counting is slow on a busy cluster and the number moves slowly. So for a live span the last count

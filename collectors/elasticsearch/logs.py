@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.deadline import remaining
 from collectors.elasticsearch.client import CountAnswer, Elasticsearch
 from collectors.elasticsearch.counts import (
@@ -135,7 +135,7 @@ class ElasticsearchLogs:
         except SourceError:
             return  # it ends by itself after five minutes
 
-    def histogram(self, question: Question, *, step: int, by: str = "level", limit: int = 8) -> Kept[Histogram]:
+    def histogram(self, question: Question, *, step: int, by: str = "level", limit: int = 8) -> Answer[Histogram]:
         """Lines over time, see :class:`collectors.logs.LogSource`.
 
         Raises:
@@ -148,7 +148,7 @@ class ElasticsearchLogs:
         view = ("histogram", step, by, limit, question.query)
         return self._kept(view, question, lambda: self._load_histogram(question, step, by, limit))
 
-    def count(self, question: Question) -> Kept[int]:
+    def count(self, question: Question) -> Answer[int]:
         """How many lines match.
 
         Raises:
@@ -167,7 +167,9 @@ class ElasticsearchLogs:
 
         return self._kept(("count", question.query), question, load)
 
-    def top_values(self, question: Question, fields: Sequence[str], *, limit: int = 10) -> Kept[tuple[TopValues, ...]]:
+    def top_values(
+        self, question: Question, fields: Sequence[str], *, limit: int = 10
+    ) -> Answer[tuple[TopValues, ...]]:
         """The most frequent values of some fields, asked together.
 
         Raises:
@@ -176,16 +178,16 @@ class ElasticsearchLogs:
         view = ("top values", tuple(fields), limit, question.query)
         return self._kept(view, question, lambda: self._load_top_values(question, fields, limit))
 
-    def fields(self) -> Kept[Fields]:
+    def fields(self) -> Answer[Fields]:
         """The fields that can be asked for.
 
         Raises:
             SourceError: No usable answer, and none young enough is kept.
         """
         kept = self._caps()
-        return Kept(kept.value.fields, kept.as_of, kept.error)
+        return kept.with_value(kept.value.fields)
 
-    def timeless(self) -> Kept[int]:
+    def timeless(self) -> Answer[int]:
         """How many lines have no time, and so belong to no window; asked every few minutes.
 
         Raises:
@@ -332,7 +334,7 @@ class ElasticsearchLogs:
         lines, exact = total(answer)
         return top_values(answer.aggregations, places, limit, lines=lines, sampled=not exact, partial=answer.partial)
 
-    def _caps(self) -> Kept[_Caps]:
+    def _caps(self) -> Answer[_Caps]:
         """What the mappings tell, kept for ``FIELDS_TTL``."""
 
         def load() -> _Caps:
@@ -444,7 +446,7 @@ class ElasticsearchLogs:
         )
         return answer.id
 
-    def _kept(self, view: tuple[Any, ...], question: Question, load: Callable[[], T]) -> Kept[T]:
+    def _kept(self, view: tuple[Any, ...], question: Question, load: Callable[[], T]) -> Answer[T]:
         moment = (question.start, question.end)
         # The last good answer may stand in for one of another moment, but not for one of another length.
         length = round((question.end - question.start).total_seconds())

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from collectors import sql
-from collectors.cache import AnswerCache, Kept
+from collectors.cache import Answer, AnswerCache
 from collectors.errors import BadAnswer, Denied
 from collectors.postgres.server import PostgresServer, Rows
 from collectors.sql import quoted
@@ -98,7 +98,7 @@ class Postgres:
         self._cache = cache
         self.known: Server | None = None
 
-    def server(self) -> Kept[Server]:
+    def server(self) -> Answer[Server]:
         """Which server it is.
 
         Raises:
@@ -159,7 +159,7 @@ class Postgres:
         parameters: Mapping[str, Any] | None = None,
         *,
         ttl: float | None = None,
-    ) -> Kept[T]:
+    ) -> Answer[T]:
         """The answer to a statement of the catalogue, decoded, computed once for all viewers.
 
         Args:
@@ -174,7 +174,7 @@ class Postgres:
         view = (self.environment, "postgres", name, tuple(sorted((parameters or {}).items())))
         return self._cache.get(view, None, lambda: decode(self.ask(name, parameters)), ttl=ttl)
 
-    def kept_under(self, name: str, key: Hashable, load: Callable[[], T], *, ttl: float | None = None) -> Kept[T]:
+    def kept_under(self, name: str, key: Hashable, load: Callable[[], T], *, ttl: float | None = None) -> Answer[T]:
         """Any answer of this database, computed once for all viewers.
 
         Args:

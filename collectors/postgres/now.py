@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import BadAnswer
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import Rows
@@ -108,7 +108,7 @@ class Prepared(msgspec.Struct, frozen=True):
     as_of: datetime
 
 
-def load_standing(database: Postgres) -> Kept[Standing]:
+def load_standing(database: Postgres) -> Answer[Standing]:
     """Connections, deadlocks, and whether it takes changes; needs no right.
 
     Raises:
@@ -124,7 +124,7 @@ def load_standing(database: Postgres) -> Kept[Standing]:
     return database.kept("now_server", decoded, ttl=TTL)
 
 
-def load_locks(database: Postgres) -> Kept[tuple[Lock, ...]]:
+def load_locks(database: Postgres) -> Answer[tuple[Lock, ...]]:
     """Locks that somebody waits for; at most 5,000 rows. Reading them stops the lock manager for an instant.
 
     Raises:
@@ -133,7 +133,7 @@ def load_locks(database: Postgres) -> Kept[tuple[Lock, ...]]:
     return database.kept("now_locks", lambda rows: tuple(database.source.convert(rows, Lock)), ttl=TTL)
 
 
-def load_session_locks(database: Postgres, pid: int) -> Kept[tuple[SessionLock, ...]]:
+def load_session_locks(database: Postgres, pid: int) -> Answer[tuple[SessionLock, ...]]:
     """All locks of one session, equal ones as one.
 
     Raises:
@@ -146,7 +146,7 @@ def load_session_locks(database: Postgres, pid: int) -> Kept[tuple[SessionLock, 
     return database.kept("now_session_locks", decoded, {"pid": pid}, ttl=TTL)
 
 
-def load_prepared(database: Postgres) -> Kept[tuple[Prepared, ...]]:
+def load_prepared(database: Postgres) -> Answer[tuple[Prepared, ...]]:
     """Prepared transactions of all databases, the oldest first.
 
     Raises:

@@ -19,7 +19,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 
 from collectors import sql
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import BadAnswer, Denied
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import Cursor
@@ -148,7 +148,7 @@ def sent(database: Postgres, query_id: int) -> Sent:
     return Sent(one["role"], one["text"])
 
 
-def explain(database: Postgres, statement: Sent) -> Kept[Explained]:
+def explain(database: Postgres, statement: Sent) -> Answer[Explained]:
     """The plan of a statement, with marks (``$1``) for its values.
 
     Args:
@@ -305,7 +305,7 @@ def expression_indexes(database: Postgres, names: tuple[str, ...]) -> tuple[str,
     return tuple(str(row[0]) for row in database.ask("plan_indexes", {"names": list(names)}).rows) if names else ()
 
 
-def relations(database: Postgres, names: tuple[tuple[str, str], ...]) -> Kept[list[PlanRelation]]:
+def relations(database: Postgres, names: tuple[tuple[str, str], ...]) -> Answer[list[PlanRelation]]:
     """What is known about tables: size, partitioned table, indexes.
 
     Args:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import APPLICATION, Rows
 from collectors.postgres.types import text_of
@@ -112,7 +112,7 @@ class Sessions(msgspec.Struct, frozen=True):
         return {one.pid: one for one in self.rows}
 
 
-def load_sessions(database: Postgres) -> Kept[Sessions]:
+def load_sessions(database: Postgres) -> Answer[Sessions]:
     """The sessions, asked at most once a second for all viewers; those of the console are left out.
 
     Raises:

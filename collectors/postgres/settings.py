@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import APPLICATION, Rows
 from collectors.postgres.session import FIXED
@@ -123,7 +123,7 @@ class _Allowed(msgspec.Struct, frozen=True):
     allowed: bool
 
 
-def settings(postgres: Postgres) -> Kept[dict[str, Setting]]:
+def settings(postgres: Postgres) -> Answer[dict[str, Setting]]:
     """The settings in force, by name.
 
     Raises:
@@ -136,7 +136,7 @@ def settings(postgres: Postgres) -> Kept[dict[str, Setting]]:
     return postgres.kept("upkeep_settings", load, ttl=SLOW_TTL)
 
 
-def role_settings(postgres: Postgres) -> Kept[list[RoleSetting]]:
+def role_settings(postgres: Postgres) -> Answer[list[RoleSetting]]:
     """Settings of roles and of this database, and which roles have sessions in it.
 
     Raises:
@@ -148,7 +148,7 @@ def role_settings(postgres: Postgres) -> Kept[list[RoleSetting]]:
     )
 
 
-def file_settings(postgres: Postgres) -> Kept[list[FileSetting] | None]:
+def file_settings(postgres: Postgres) -> Answer[list[FileSetting] | None]:
     """The lines of the configuration files; ``None`` where the console may not look at them.
 
     Raises:
@@ -158,5 +158,5 @@ def file_settings(postgres: Postgres) -> Kept[list[FileSetting] | None]:
         "upkeep_file_allowed", lambda rows: postgres.source.convert(rows, _Allowed)[0].allowed, ttl=SLOW_TTL
     )
     if not allowed.value:
-        return Kept(None, allowed.as_of, allowed.error)
+        return allowed.with_value(None)
     return postgres.kept("upkeep_file_settings", lambda rows: postgres.source.convert(rows, FileSetting), ttl=SLOW_TTL)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import APPLICATION
 
@@ -76,7 +76,7 @@ def parameters_of(name: str) -> dict[str, Any]:
     return found
 
 
-def measured(postgres: Postgres, name: str, kind: type[T], relation: str) -> Kept[tuple[T, ...]]:
+def measured(postgres: Postgres, name: str, kind: type[T], relation: str) -> Answer[tuple[T, ...]]:
     """A table or its indexes measured by reading them; nothing of what is larger than :data:`MOST_MEASURED`.
 
     Args:
@@ -114,7 +114,7 @@ class TableIndex(msgspec.Struct, frozen=True):
     definition: str
 
 
-def table_indexes(postgres: Postgres, names: tuple[str, ...]) -> Kept[list[TableIndex]]:
+def table_indexes(postgres: Postgres, names: tuple[str, ...]) -> Answer[list[TableIndex]]:
     """The valid indexes of tables.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import BadAnswer
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import APPLICATION, Rows
@@ -365,7 +365,7 @@ class _At(msgspec.Struct, frozen=True):
     at: datetime | None
 
 
-def work(postgres: Postgres) -> Kept[list[Work]]:
+def work(postgres: Postgres) -> Answer[list[Work]]:
     """Work that runs now and reports its progress, the oldest first; all databases of the server.
 
     Raises:
@@ -374,7 +374,7 @@ def work(postgres: Postgres) -> Kept[list[Work]]:
     return postgres.kept("upkeep_progress", lambda rows: postgres.source.convert(rows, Work), ttl=LIVE_TTL)
 
 
-def standbys(postgres: Postgres) -> Kept[list[Standby]]:
+def standbys(postgres: Postgres) -> Answer[list[Standby]]:
     """Who receives WAL from this server, the farthest behind first.
 
     Raises:
@@ -383,7 +383,7 @@ def standbys(postgres: Postgres) -> Kept[list[Standby]]:
     return postgres.kept("upkeep_replication", lambda rows: postgres.source.convert(rows, Standby))
 
 
-def slots(postgres: Postgres) -> Kept[list[Slot]]:
+def slots(postgres: Postgres) -> Answer[list[Slot]]:
     """The replication slots, the one that keeps most WAL first.
 
     Raises:
@@ -392,7 +392,7 @@ def slots(postgres: Postgres) -> Kept[list[Slot]]:
     return postgres.kept("upkeep_slots", lambda rows: postgres.source.convert(rows, Slot))
 
 
-def receiver(postgres: Postgres) -> Kept[Receiver]:
+def receiver(postgres: Postgres) -> Answer[Receiver]:
     """The standby's own side.
 
     Raises:
@@ -401,7 +401,7 @@ def receiver(postgres: Postgres) -> Kept[Receiver]:
     return postgres.kept("upkeep_receiver", lambda rows: _only(postgres, rows, Receiver))
 
 
-def wal(postgres: Postgres) -> Kept[Wal]:
+def wal(postgres: Postgres) -> Answer[Wal]:
     """WAL that was written.
 
     Raises:
@@ -410,7 +410,7 @@ def wal(postgres: Postgres) -> Kept[Wal]:
     return postgres.kept("upkeep_wal", lambda rows: _only(postgres, rows, Wal))
 
 
-def checkpoints(postgres: Postgres) -> Kept[Checkpoints]:
+def checkpoints(postgres: Postgres) -> Answer[Checkpoints]:
     """Checkpoints by their cause.
 
     Raises:
@@ -419,7 +419,7 @@ def checkpoints(postgres: Postgres) -> Kept[Checkpoints]:
     return postgres.kept("upkeep_checkpoints", lambda rows: _only(postgres, rows, Checkpoints))
 
 
-def last_checkpoint(postgres: Postgres) -> Kept[datetime | None]:
+def last_checkpoint(postgres: Postgres) -> Answer[datetime | None]:
     """When the last checkpoint was made.
 
     Raises:
@@ -428,7 +428,7 @@ def last_checkpoint(postgres: Postgres) -> Kept[datetime | None]:
     return postgres.kept("upkeep_last_checkpoint", lambda rows: _only(postgres, rows, _At).at)
 
 
-def archiver(postgres: Postgres) -> Kept[Archiver]:
+def archiver(postgres: Postgres) -> Answer[Archiver]:
     """Whether WAL reaches the archive.
 
     Raises:
@@ -437,7 +437,7 @@ def archiver(postgres: Postgres) -> Kept[Archiver]:
     return postgres.kept("upkeep_archiver", lambda rows: _only(postgres, rows, Archiver))
 
 
-def wal_folder(postgres: Postgres) -> Kept[WalFolder]:
+def wal_folder(postgres: Postgres) -> Answer[WalFolder]:
     """The folder of WAL files.
 
     Raises:
@@ -446,7 +446,7 @@ def wal_folder(postgres: Postgres) -> Kept[WalFolder]:
     return postgres.kept("upkeep_wal_directory", lambda rows: _only(postgres, rows, WalFolder), ttl=SLOW_TTL)
 
 
-def counted(postgres: Postgres) -> Kept[list[Counted]]:
+def counted(postgres: Postgres) -> Answer[list[Counted]]:
     """What each database counted, the console's own first.
 
     Raises:
@@ -455,7 +455,7 @@ def counted(postgres: Postgres) -> Kept[list[Counted]]:
     return postgres.kept("upkeep_database", lambda rows: postgres.source.convert(rows, Counted))
 
 
-def autovacuum(postgres: Postgres) -> Kept[Autovacuum]:
+def autovacuum(postgres: Postgres) -> Answer[Autovacuum]:
     """Autovacuum and its backlog.
 
     Raises:
@@ -464,7 +464,7 @@ def autovacuum(postgres: Postgres) -> Kept[Autovacuum]:
     return postgres.kept("upkeep_autovacuum", lambda rows: _only(postgres, rows, Autovacuum), ttl=SLOW_TTL)
 
 
-def holders(postgres: Postgres) -> Kept[list[Holder]]:
+def holders(postgres: Postgres) -> Answer[list[Holder]]:
     """Who holds back the removal of dead rows, the oldest first, at most twenty.
 
     Raises:
@@ -474,7 +474,7 @@ def holders(postgres: Postgres) -> Kept[list[Holder]]:
     return postgres.kept("upkeep_horizon", lambda rows: postgres.source.convert(rows, Holder), own)
 
 
-def io(postgres: Postgres) -> Kept[list[Io]]:
+def io(postgres: Postgres) -> Answer[list[Io]]:
     """Which kind of process read and wrote how much.
 
     Raises:

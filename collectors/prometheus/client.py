@@ -21,7 +21,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import MetricValueConversionError, PrometheusApiClientException
 
 from collectors import lenient
-from collectors.cache import AnswerCache, Kept
+from collectors.cache import Answer, AnswerCache
 from collectors.errors import BadAnswer, Denied, SourceError
 from collectors.guard import Guard
 from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
@@ -104,7 +104,7 @@ class Prometheus:
         filters: Mapping[str, Sequence[str]] | None = None,
         quantile: float | None = None,
         most: int | None = None,
-    ) -> Kept[Range]:
+    ) -> Answer[Range]:
         """A signal over a span.
 
         Args:
@@ -133,7 +133,7 @@ class Prometheus:
         by: Sequence[str] = (),
         filters: Mapping[str, Sequence[str]] | None = None,
         quantile: float | None = None,
-    ) -> Kept[Vector]:
+    ) -> Answer[Vector]:
         """A signal at one instant; a rate looks back ``look_back`` seconds.
 
         Raises:
@@ -197,7 +197,7 @@ class Prometheus:
         }
         return Coverage(absent, doubled)
 
-    def targets(self) -> Kept[list[Target]]:
+    def targets(self) -> Answer[list[Target]]:
         """All active scrape targets.
 
         Raises:
@@ -209,7 +209,7 @@ class Prometheus:
 
         return self._cache.get((self.environment, "prometheus", "targets"), None, load)
 
-    def alerts(self) -> Kept[list[Alert]]:
+    def alerts(self) -> Answer[list[Alert]]:
         """All alerts that are pending or firing.
 
         Raises:
@@ -219,7 +219,7 @@ class Prometheus:
             (self.environment, "prometheus", "alerts"), None, lambda: self._part("/api/v1/alerts", AlertsData).alerts
         )
 
-    def rules(self) -> Kept[list[RuleGroup]]:
+    def rules(self) -> Answer[list[RuleGroup]]:
         """All rules with their health.
 
         Raises:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from redis.exceptions import ResponseError
 
-from collectors.cache import AnswerCache, Kept
+from collectors.cache import Answer, AnswerCache
 from collectors.errors import BadAnswer, SourceError
 from collectors.redis import info as redis_info
 from collectors.redis import keys as redis_keys
@@ -72,7 +72,7 @@ class Redis:
         self.known: tuple[Info, datetime] | None = None
         self._cache = cache
 
-    def info(self) -> Kept[Info]:
+    def info(self) -> Answer[Info]:
         """What the server tells about itself.
 
         Raises:
@@ -104,7 +104,7 @@ class Redis:
         self.known = (found, datetime.now(UTC))
         return found, {} if isinstance(times, ResponseError) else self._decoded(redis_info.histograms, times)
 
-    def latest(self) -> Kept[tuple[Info, dict[str, Histogram]]]:
+    def latest(self) -> Answer[tuple[Info, dict[str, Histogram]]]:
         """The same as :meth:`sample`, computed once for all viewers.
 
         Raises:
@@ -112,7 +112,7 @@ class Redis:
         """
         return self._kept("sample", self.sample)
 
-    def config(self) -> Kept[dict[str, str]]:
+    def config(self) -> Answer[dict[str, str]]:
         """The settings of the server that the console knows, by name.
 
         Raises:
@@ -130,7 +130,7 @@ class Redis:
 
         return self._kept("config", lambda: self._read(decode, "CONFIG", "GET", *sorted(CONFIG_KEYS)), ttl=CONFIG_TTL)
 
-    def slow(self) -> Kept[tuple[Slow, ...]]:
+    def slow(self) -> Answer[tuple[Slow, ...]]:
         """The slow log, newest first.
 
         Raises:
@@ -138,7 +138,7 @@ class Redis:
         """
         return self._kept("slow log", lambda: self._read(redis_info.slow, "SLOWLOG", "GET", SLOW_COMMANDS))
 
-    def clients(self) -> Kept[tuple[Client, ...]]:
+    def clients(self) -> Answer[tuple[Client, ...]]:
         """The connections of the server, without the console's own.
 
         Raises:
@@ -150,7 +150,7 @@ class Redis:
 
         return self._kept("clients", lambda: self._read(decode, "CLIENT", "LIST"))
 
-    def look(self, asked: str = "") -> Kept[Look]:
+    def look(self, asked: str = "") -> Answer[Look]:
         """A look at some keys; it is shown for ten minutes before the next one.
 
         Args:
@@ -172,7 +172,9 @@ class Redis:
         """Close all connections."""
         self.source.close()
 
-    def _kept(self, name: str, load: Callable[[], T], moment: Hashable = None, *, ttl: float | None = None) -> Kept[T]:
+    def _kept(
+        self, name: str, load: Callable[[], T], moment: Hashable = None, *, ttl: float | None = None
+    ) -> Answer[T]:
         view = (self.environment, "redis", name)
         return self._cache.get(view, moment, load, ttl=ttl)
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from collectors.cache import AnswerCache, Kept
+from collectors.cache import Answer, AnswerCache
 from collectors.errors import BadAnswer, SourceError
 from collectors.guard import Guard
 from collectors.http import HttpAnswer, HttpSource
@@ -88,7 +88,7 @@ class Synaptic:
         self._guards = {replica.name: Guard(environment, f"synaptic/{replica.name}") for replica in settings.replicas}
         self._threads = ThreadPoolExecutor(max_workers=len(settings.replicas) + 1, thread_name_prefix="synaptic")
 
-    def state(self) -> Kept[ServiceState]:
+    def state(self) -> Answer[ServiceState]:
         """Health and readiness of the balancer and of every replica, asked side by side.
 
         Raises:

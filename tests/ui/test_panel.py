@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import Denied, NotConfigured, SourceError, TimedOut, Unreachable
 from collectors.http import HttpSource
 from settings import HttpEndpoint
@@ -35,11 +35,11 @@ def failing(error):
 
 
 def test_a_fresh_answer_is_data():
-    assert outcome(lambda: Kept(7, THEN), something, 5) == Outcome("data", 7, THEN)
+    assert outcome(lambda: Answer(7, THEN), something, 5) == Outcome("data", 7, THEN)
 
 
 def test_an_answer_that_holds_nothing_is_empty_and_says_why():
-    assert outcome(lambda: Kept([], THEN), nothing, 5) == Outcome(
+    assert outcome(lambda: Answer([], THEN), nothing, 5) == Outcome(
         "empty", None, THEN, reason="No samples in this window."
     )
 
@@ -55,11 +55,11 @@ def test_a_source_that_nobody_configured_is_empty_and_says_how_to_configure_it()
 
 
 def test_the_last_good_answer_is_stale_with_its_age_and_the_cause():
-    assert outcome(lambda: Kept(7, THEN, GONE), something, 5) == Outcome("stale", 7, THEN, GONE)
+    assert outcome(lambda: Answer(7, THEN, GONE), something, 5) == Outcome("stale", 7, THEN, GONE)
 
 
 def test_a_stale_answer_that_holds_nothing_is_told_as_stale_because_the_cause_matters_more():
-    assert outcome(lambda: Kept([], THEN, GONE), nothing, 5) == Outcome("stale", [], THEN, GONE)
+    assert outcome(lambda: Answer([], THEN, GONE), nothing, 5) == Outcome("stale", [], THEN, GONE)
 
 
 @pytest.mark.parametrize("error", [GONE, Denied("prometheus", "", "refused the credentials (403)")])
@@ -79,7 +79,7 @@ def test_a_mistake_in_telling_whether_an_answer_is_empty_costs_its_panel_too():
     def empty(_):
         raise AttributeError("no such field")
 
-    assert outcome(lambda: Kept(7, THEN), empty, 5).state == "failed"
+    assert outcome(lambda: Answer(7, THEN), empty, 5).state == "failed"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def stuck(servers: LoopThread) -> Iterator[Stuck]:
 @pytest.mark.parametrize("fault", ["hang", "drip", "slow_headers"])
 def test_the_deadline_ends_a_question_that_is_slow_in_any_way(stuck, fault):
     stuck.proxy.switch(fault)
-    found = outcome(lambda: Kept(stuck.ask(), THEN), something, 0.3)
+    found = outcome(lambda: Answer(stuck.ask(), THEN), something, 0.3)
     assert isinstance(found.error, TimedOut)
 
 
@@ -124,7 +124,7 @@ def test_the_deadline_holds_over_questions_that_follow_each_other(stuck):
                 stuck.ask()
             except SourceError as error:
                 errors.append(error)
-        return Kept(stuck.ask(), THEN)
+        return Answer(stuck.ask(), THEN)
 
     found = outcome(load, something, 0.5)
     assert [type(error) for error in (*errors, found.error)] == [TimedOut] * 3
@@ -134,7 +134,7 @@ def test_the_deadline_holds_over_questions_that_follow_each_other(stuck):
 @pytest.mark.integration
 def test_the_deadline_of_one_panel_is_not_that_of_the_next(stuck):
     stuck.proxy.switch("hang")
-    outcome(lambda: Kept(stuck.ask(), THEN), something, 0.2)
+    outcome(lambda: Answer(stuck.ask(), THEN), something, 0.2)
     stuck.proxy.switch("none")
-    found = outcome(lambda: Kept(stuck.ask(), THEN), something, 30)
+    found = outcome(lambda: Answer(stuck.ask(), THEN), something, 30)
     assert found.state == "data"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import Denied, NotConfigured, SourceError, TimedOut, Unreachable
 from tests.views.database import load_page as page
 from ui import panel_memory, theme
@@ -79,7 +79,7 @@ def words(app: Any) -> str:
 
 
 HELD = Window("1h").between(datetime(2026, 11, 27, 6, tzinfo=UTC), datetime(2026, 11, 27, 7, tzinfo=UTC))
-GOOD = Kept("Nobody waits", THEN)
+GOOD = Answer("Nobody waits", THEN)
 
 
 @pytest.mark.parametrize("window", ["1h", HELD], ids=["live", "held"])

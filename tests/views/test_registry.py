@@ -23,7 +23,7 @@ TINY = """
 
     from analysis.events import Event, EventKind
     from analysis.place import Place
-    from collectors.cache import Kept
+    from collectors.cache import Answer
     from views.shared.reports import Lack, SourceCheck
     from views.subject import Command, Happenings, Page, Sampler, Sampling, Subject
 
@@ -51,7 +51,7 @@ TINY = """
 
     def events(sources, span):
         event = Event(span.start, EventKind.DEPLOY, "tape changed", "")
-        return Happenings((event,), (), (Kept(None, datetime.now(UTC)),))
+        return Happenings((event,), (), (Answer(None, datetime.now(UTC)),))
 
 
     def begin(task):

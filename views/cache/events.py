@@ -7,7 +7,7 @@ from functools import partial
 
 from analysis import changes
 from analysis.events import Event, EventKind, Severity
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.signals import catalogue
@@ -34,7 +34,7 @@ def load_events(sources: Sources, span: Span) -> Happenings:
     if cache is None:
         return Happenings()
     ask = sources.prometheus.range
-    answers: list[Kept[Range]] = side_by_side(
+    answers: list[Answer[Range]] = side_by_side(
         *(partial(ask, catalogue()[key], span, by=("instance",)) for key in SIGNALS)
     )
     started, flushes = (kept.value for kept in answers)

@@ -9,7 +9,7 @@ from functools import partial
 
 import pandas as pd
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.redis.info import COUNTERS
 from collectors.registry import Sources
@@ -77,7 +77,7 @@ class Flush:
     failures: tuple[SourceError, ...]
 
 
-def load_flush(sources: Sources, memory: Memory, span: Span, keep: timedelta) -> Kept[Flush]:
+def load_flush(sources: Sources, memory: Memory, span: Span, keep: timedelta) -> Answer[Flush]:
     """What a flush would cost the database, and what earlier ones did.
 
     Args:
@@ -113,7 +113,7 @@ def load_flush(sources: Sources, memory: Memory, span: Span, keep: timedelta) ->
     earlier, first = past
     told = [_effect(sources, one) for one in earlier]
     cost = flush_cost(gained[0].rate, gained[1].rate, None if keys is None else int(keys), reads)
-    return Kept(Flush(cost, pool, search, tuple(told), first, tuple(failures.values())), kept.as_of, kept.error)
+    return Answer(Flush(cost, pool, search, tuple(told), first, tuple(failures.values())), kept.as_of, kept.error)
 
 
 def _earlier(sources: Sources, memory: Memory, keep: timedelta) -> tuple[list[Emptied], datetime | None]:

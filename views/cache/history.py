@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.redis.info import COUNTERS, Info
 from collectors.registry import Sources
@@ -76,7 +76,7 @@ class Memory:
     enabled: bool = True
 
 
-def load_history(sources: Sources, memory: Memory, span: Span) -> Kept[History]:
+def load_history(sources: Sources, memory: Memory, span: Span) -> Answer[History]:
     """A cache over a window.
 
     Raises:
@@ -89,7 +89,7 @@ def load_history(sources: Sources, memory: Memory, span: Span) -> Kept[History]:
     if history.error is not None and not history.samples:
         raise history.error
     as_of = history.samples[-1].moment if history.error is not None and history.samples else kept.as_of
-    return Kept(history, as_of, history.error or kept.error)
+    return Answer(history, as_of, history.error or kept.error)
 
 
 def _history(sources: Sources, memory: Memory, span: Span) -> History:

@@ -12,7 +12,7 @@ import streamlit as st
 from analysis.diagnosis import overall, worst_first
 from analysis.series import Series
 from analysis.verdict import Status, in_words
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.span import Span
 from ui import charts, context, format, tab, tables
 from ui import panel as panels
@@ -40,7 +40,7 @@ LOOK_EVERY = 60
 LOOK_HOLDS = 3600.0
 """Seconds for which a look that was asked for is shown; later there is the button again."""
 
-LoadSeries = Callable[[Span, Span | None], Kept[Series]]
+LoadSeries = Callable[[Span, Span | None], Answer[Series]]
 
 NO_SAMPLES = (
     "Nothing is known of this window: what a cache did is the difference of two samples, and the worker keeps one a "

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.events import Event
 from analysis.series import Series
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
 from collectors.span import Span
@@ -30,7 +30,9 @@ OWN_COMMANDS = frozenset(
 Draw = Callable[[History], pd.DataFrame]
 
 
-def load_samples(sources: Sources, memory: Memory, kind: str, span: Span, earlier: Span | None = None) -> Kept[Series]:
+def load_samples(
+    sources: Sources, memory: Memory, kind: str, span: Span, earlier: Span | None = None
+) -> Answer[Series]:
     """Something about the cache over a window, as a chart shows it.
 
     Args:
@@ -60,7 +62,7 @@ def load_samples(sources: Sources, memory: Memory, kind: str, span: Span, earlie
     if not history.covered and one.counted:
         frame = frame.iloc[:0]
     series = Series(one.title, one.unit, one.help, frame, previous=previous, events=events, remarks=history.remarks)
-    return Kept(series, kept.as_of, kept.error)
+    return Answer(series, kept.as_of, kept.error)
 
 
 def _events_or_none(sources: Sources, span: Span) -> tuple[Event, ...]:

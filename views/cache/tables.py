@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.diagnosis import Diagnosis
 from analysis.verdict import Status, Words
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.redis.info import Info, Slow
 from collectors.redis.keys import Look
@@ -38,7 +38,7 @@ _SUBCOMMANDS = frozenset({"acl", "client", "cluster", "command", "config", "debu
                           "object", "script", "slowlog", "xgroup", "xinfo"})  # fmt: skip
 
 
-def load_commands(sources: Sources, memory: Memory, span: Span) -> Kept[pd.DataFrame]:
+def load_commands(sources: Sources, memory: Memory, span: Span) -> Answer[pd.DataFrame]:
     """What each command did within a window, the one that took most of the server's time first.
 
     Returns:
@@ -66,7 +66,7 @@ def load_commands(sources: Sources, memory: Memory, span: Span) -> Kept[pd.DataF
         for command in frame["command"]
     ]
     frame["failed"] = pd.Series(failed, dtype=float)
-    return Kept(frame.drop(columns=["calls", "seconds", "covered"]), kept.as_of, kept.error)
+    return kept.with_value(frame.drop(columns=["calls", "seconds", "covered"]))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class SlowLog:
     remark: str
 
 
-def load_slow(sources: Sources, identifiers: bool) -> Kept[SlowLog]:
+def load_slow(sources: Sources, identifiers: bool) -> Answer[SlowLog]:
     """The slow log, with keys and addresses masked for those who may not see them; values are never shown.
 
     Raises:
@@ -115,7 +115,7 @@ def load_slow(sources: Sources, identifiers: bool) -> Kept[SlowLog]:
         ],
         columns=["time", "took", "command", "client", "name"],
     )
-    return Kept(SlowLog(rows, threshold, remark), kept.as_of, kept.error)
+    return kept.with_value(SlowLog(rows, threshold, remark))
 
 
 def _of_the_service(one: Slow) -> bool:
@@ -144,7 +144,7 @@ def masked(words: tuple[str, ...], identifiers: bool) -> str:
     return " ".join([*told, *([MASK] if len(words) > kept else [])])
 
 
-def load_clients(sources: Sources, identifiers: bool) -> Kept[pd.DataFrame]:
+def load_clients(sources: Sources, identifiers: bool) -> Answer[pd.DataFrame]:
     """Connections by where they come from, how they call themselves and what they did last, the most memory first.
 
     Returns:
@@ -173,7 +173,7 @@ def load_clients(sources: Sources, identifiers: bool) -> Kept[pd.DataFrame]:
         ]
     )
     if frame.empty:
-        return Kept(pd.DataFrame(columns=columns), kept.as_of, kept.error)
+        return kept.with_value(pd.DataFrame(columns=columns))
     grouped = frame.groupby(["name", "host", "user"], sort=False)
     found = grouped.agg(
         connections=("idle", "size"),
@@ -183,7 +183,7 @@ def load_clients(sources: Sources, identifiers: bool) -> Kept[pd.DataFrame]:
         oldest=("oldest", "max"),
         command=("command", lambda names: names.mode().iloc[0]),
     ).reset_index()
-    return Kept(found.sort_values("memory", ascending=False, ignore_index=True)[columns], kept.as_of, kept.error)
+    return kept.with_value(found.sort_values("memory", ascending=False, ignore_index=True)[columns])
 
 
 def _float(number: int | None) -> float:
@@ -200,7 +200,7 @@ class Row:
     text: str
 
 
-def load_safety(sources: Sources, value: Words) -> Kept[list[Row]]:
+def load_safety(sources: Sources, value: Words) -> Answer[list[Row]]:
     """How the cache stands with its replicas and with what it has on disk.
 
     Args:
@@ -216,7 +216,7 @@ def load_safety(sources: Sources, value: Words) -> Kept[list[Row]]:
         config = sources.redis.config()
     except SourceError as error:
         rows.append(Row("Settings", "unknown", f"redis {error.what}. {error.hint}"))
-        return Kept(rows, kept.as_of, kept.error)
+        return kept.with_value(rows)
     save, append = config.value.get("save", ""), config.value.get("appendonly", "")
     if not save and append == "no":
         rows.append(Row("After a restart", "ok", "Neither snapshots nor an append-only file: it starts empty."))
@@ -314,7 +314,7 @@ class Keys:
     limit: int
 
 
-def load_keys(sources: Sources, identifiers: bool, asked: str = "") -> Kept[Keys]:
+def load_keys(sources: Sources, identifiers: bool, asked: str = "") -> Answer[Keys]:
     """A look at the keys, by a bounded SCAN; never KEYS.
 
     Args:
@@ -338,9 +338,9 @@ def load_keys(sources: Sources, identifiers: bool, asked: str = "") -> Kept[Keys
     limits = (cache.settings.sample_keys, cache.settings.sample_limit)
     if why:
         nothing = Keys(why, total, forever, 0, False, (), pd.DataFrame(), (), (), *limits)
-        return Kept(nothing, kept.as_of, kept.error)
+        return kept.with_value(nothing)
     look = cache.look(asked)
-    return Kept(_of_look(look.value, identifiers, forever, limits), look.as_of, look.error)
+    return look.with_value(_of_look(look.value, identifiers, forever, limits))
 
 
 def _of_look(look: Look, identifiers: bool, forever: int, limits: tuple[int, int]) -> Keys:

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.diagnosis import Diagnosis
 from analysis.usual import last_stay
 from analysis.verdict import Clock, Status, Words
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.redis.info import Info
 from collectors.registry import Sources
 from collectors.signals import catalogue
@@ -83,7 +83,7 @@ class Verdict:
     over: frozenset[str] = frozenset()
 
 
-def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clock: Clock) -> Kept[Verdict]:
+def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clock: Clock) -> Answer[Verdict]:
     """What there is to say about the cache within a window.
 
     Args:
@@ -119,7 +119,7 @@ def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clo
         history.remarks,
         frozenset(one.text for one, emptied in zip(told, happened, strict=True) if emptied.refilled is not None),
     )
-    return Kept(verdict, kept.as_of, kept.error)
+    return kept.with_value(verdict)
 
 
 def state_of(history: History, span: Span, clock: Clock) -> State:

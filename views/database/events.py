@@ -7,7 +7,7 @@ from functools import partial
 
 from analysis import changes
 from analysis.events import Event, EventKind, Severity
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.signals import catalogue
@@ -35,7 +35,7 @@ def load_events(sources: Sources, span: Span) -> Happenings:
     if postgres is None:
         return Happenings()
     ask = sources.prometheus.range
-    answers: list[Kept[Range]] = side_by_side(
+    answers: list[Answer[Range]] = side_by_side(
         *(partial(ask, catalogue()[key], span, by=(label,)) for key, label in SIGNALS.items())
     )
     started, standby, reset = (kept.value for kept in answers)

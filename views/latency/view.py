@@ -19,7 +19,7 @@ from analysis import latency
 from analysis.episodes import Episode, Rule, episodes
 from analysis.events import Event
 from analysis.series import Limit, Series
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.numbers import number
 from collectors.prometheus.wire import Range
 from collectors.registry import Sources
@@ -145,7 +145,7 @@ def load_distribution(
     earlier: Span | None = None,
     *,
     filters: Filters | None = None,
-) -> Kept[Distribution]:
+) -> Answer[Distribution]:
     """Quantiles, heatmap and counts of one kind.
 
     Args:
@@ -194,19 +194,19 @@ def load_distribution(
 
 def load_quantiles(
     sources: Sources, kind: Kind, span: Span, earlier: Span | None = None, *, filters: Filters | None = None
-) -> Kept[Series]:
+) -> Answer[Series]:
     """The quantiles of one kind alone, for a chart; arguments as for :func:`load_distribution`.
 
     Raises:
         SourceError: It could not be asked, and no good answer is kept.
     """
     kept = load_distribution(sources, kind, span, earlier, filters=filters)
-    return Kept(kept.value.series, kept.as_of, kept.error)
+    return kept.with_value(kept.value.series)
 
 
 def load_combinations(
     sources: Sources, kind: Kind, span: Span, earlier: Span | None = None, *, filters: Filters | None = None
-) -> Kept[pd.DataFrame]:
+) -> Answer[pd.DataFrame]:
     """The combinations of labels, the one that takes the most time first; and what they were in an earlier period.
 
     Each row is computed from the sum of all counts of its part of the window, so nothing is an average of quantiles.
@@ -258,7 +258,7 @@ class Unlike:
 _MEASURES = (("", "p95", "s", 0.02), ("cpu_use", "CPU", "percent", 10.0), ("memory_use", "memory", "B", 32 * 2**20))
 
 
-def load_unlike(sources: Sources, kind: Kind, span: Span, filters: Filters | None = None) -> Kept[tuple[Unlike, ...]]:
+def load_unlike(sources: Sources, kind: Kind, span: Span, filters: Filters | None = None) -> Answer[tuple[Unlike, ...]]:
     """The replicas that are unlike the others over the window, the farthest first.
 
     Raises:
@@ -330,13 +330,13 @@ class SlowOrFailing:
 
 def load_slow_or_failing(
     sources: Sources, kind: Kind, span: Span, *, filters: Filters | None = None
-) -> Kept[SlowOrFailing]:
+) -> Answer[SlowOrFailing]:
     """Is it slow or failing, and for whom.
 
     Raises:
         SourceError: It could not be asked, and no good answer is kept.
     """
-    calls: list[Callable[[], Kept[Any]]] = [
+    calls: list[Callable[[], Answer[Any]]] = [
         partial(load_distribution, sources, kind, span, filters=filters),
         partial(load_distribution, sources, kind, span.shifted(timedelta(days=7).total_seconds()), filters=filters),
         partial(load_unlike, sources, kind, span, filters),

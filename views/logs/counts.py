@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analysis.events import Event
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.log_fields import catalogue, tells_who
 from collectors.logs import Fields, Histogram, Question, TopValues
 from collectors.registry import Sources
@@ -62,7 +62,7 @@ class Values:
     masked: frozenset[tuple[str, str]] = frozenset()
 
 
-def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sight) -> Kept[Counts | None]:
+def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sight) -> Answer[Counts | None]:
     """Lines over time, broken down by a field; ``None`` where the search cannot be asked.
 
     Raises:
@@ -82,10 +82,10 @@ def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sigh
     found = masked_histogram(kept.value, by, sight)
     if found.partial:
         remarks.append(found.partial)
-    return Kept(Counts(found, by, events, tuple(remarks)), kept.as_of, kept.error)
+    return Answer(Counts(found, by, events, tuple(remarks)), kept.as_of, kept.error)
 
 
-def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str], sight: Sight) -> Kept[Values | None]:
+def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str], sight: Sight) -> Answer[Values | None]:
     """The most frequent values of the listed fields and of those in ``more``; ``None`` where it cannot be asked.
 
     Raises:
@@ -104,7 +104,7 @@ def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str],
     countable = {name for one in fields.known if one.countable for name in (one.name, one.path)}
     names = [name for name in dict.fromkeys((*more, *LISTED)) if name in countable]
     if not names:
-        return Kept(Values(fields, (), hidden), kept.as_of, kept.error)
+        return kept.with_value(Values(fields, (), hidden))
     question = Question(span.start, span.end, asked.expression)
     top = sources.logs.top_values(question, names, limit=MOST_VALUES)
     shown = tuple(masked_top(one, sight) for one in top.value)
@@ -115,7 +115,7 @@ def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str],
 
 def load_said(
     sources: Sources, database: Database | None, asked: Asked, span: Span, sight: Sight
-) -> Kept[Patterns | None]:
+) -> Answer[Patterns | None]:
     """The patterns of the lines that match; ``None`` where the search cannot be asked.
 
     Raises:
@@ -127,6 +127,6 @@ def load_said(
     return load_patterns(sources, database, span, asked.expression, sight=sight, events=events)
 
 
-def _nothing(sources: Sources) -> Kept[None]:
+def _nothing(sources: Sources) -> Answer[None]:
     kept = sources.logs.fields()
-    return Kept(None, kept.as_of, kept.error)
+    return kept.with_value(None)

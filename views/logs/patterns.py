@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from analysis.events import Event, EventKind
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.log_levels import counted_level
 from collectors.log_query import EVERYTHING, Expression
 from collectors.logs import LEVELS, Line, LogSource, Question
@@ -136,7 +136,7 @@ def load_patterns(
     sight: Sight,
     events: Sequence[Event] = (),
     size: int = LINES,
-) -> Kept[Patterns]:
+) -> Answer[Patterns]:
     """The patterns of the lines within a window that match a query.
 
     Args:
@@ -175,7 +175,7 @@ def load_patterns(
         tuple(remarks),
         sampled.query,
     )
-    return Kept(patterns, kept.as_of, kept.error)
+    return kept.with_value(patterns)
 
 
 def _mined(logs: LogSource, question: Question, memory: Memory | None, size: int) -> tuple[Sampled, tuple[Mined, ...]]:

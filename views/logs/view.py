@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from analysis.events import Event
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.deadline import deadline
 from collectors.elasticsearch.dsl import check, forbidden_fields
 from collectors.elasticsearch.search import TIME, at
@@ -319,17 +319,17 @@ def interleaved(
     return (*found, *waiting)
 
 
-def load_line(sources: Sources, line_id: str, sight: Sight) -> Kept[Opened | None]:
+def load_line(sources: Sources, line_id: str, sight: Sight) -> Answer[Opened | None]:
     """One line with all it has; ``None`` where it is gone.
 
     Raises:
         SourceError: No usable answer.
     """
     found = sources.logs.line(line_id)
-    return Kept(None if found is None else _opened(found, sight), datetime.now(UTC))
+    return Answer(None if found is None else _opened(found, sight), datetime.now(UTC))
 
 
-def load_around(sources: Sources, line_id: str, same: Kinship, sight: Sight, size: int = 20) -> Kept[Around | None]:
+def load_around(sources: Sources, line_id: str, same: Kinship, sight: Sight, size: int = 20) -> Answer[Around | None]:
     """The lines just before and just after a line; ``None`` where it is gone.
 
     Raises:
@@ -337,7 +337,7 @@ def load_around(sources: Sources, line_id: str, same: Kinship, sight: Sight, siz
     """
     found = sources.logs.line(line_id)
     around = None if found is None else sources.logs.around(found, same=same, size=size)
-    return Kept(None if around is None else masked_around(around, sight), datetime.now(UTC))
+    return Answer(None if around is None else masked_around(around, sight), datetime.now(UTC))
 
 
 def filter_of(name: str, value: object, *, out: bool = False) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from analysis.verdict import Cause, Finding, Status
 from collectors.alertmanager.client import FiringAlert
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.registry import Sources
 from collectors.span import Span
 from views.overview.rules.alerts import selected, status_of, told_to_nobody
@@ -32,7 +32,7 @@ class Alerts:
     firing: tuple[FiringAlert, ...]
 
 
-def load_alerts(sources: Sources, span: Span) -> Kept[Alerts]:
+def load_alerts(sources: Sources, span: Span) -> Answer[Alerts]:
     """The alerts; of one snapshot for everybody who asks within the same few seconds, so that counts agree.
 
     Raises:
@@ -40,16 +40,16 @@ def load_alerts(sources: Sources, span: Span) -> Kept[Alerts]:
     """
     source = sources.alertmanager
 
-    def load() -> Kept[Alerts]:
+    def load() -> Answer[Alerts]:
         kept = source.alerts()
         wanted = source.settings.labels
         held = tuple(one for one in kept.value if selected(one.labels, wanted))
-        return Kept(Alerts(held, tuple(one for one in held if counts(one))), kept.as_of, kept.error)
+        return kept.with_value(Alerts(held, tuple(one for one in held if counts(one))))
 
     moment = judged_span(span).end
     kept = sources.cache.get((sources.environment, "alertmanager", "snapshot"), moment, load, ttl=SNAPSHOT_SECONDS)
     found = kept.value
-    return found if kept.error is None or found.error is not None else Kept(found.value, found.as_of, kept.error)
+    return found if kept.error is None or found.error is not None else Answer(found.value, found.as_of, kept.error)
 
 
 def counts(alert: FiringAlert) -> bool:

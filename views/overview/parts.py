@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from collectors.cache import AnswerCache, Kept
+from collectors.cache import Answer, AnswerCache
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
 from views.shared.parallel import soon
@@ -43,13 +43,13 @@ class _Last:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, Kept[Any]]] = {}
+        self._kept: dict[str, tuple[float, Answer[Any]]] = {}
 
-    def note(self, name: str, kept: Kept[Any]) -> None:
+    def note(self, name: str, kept: Answer[Any]) -> None:
         with self._lock:
             self._kept[name] = (time.monotonic(), kept)
 
-    def young(self, name: str) -> Kept[Any] | None:
+    def young(self, name: str) -> Answer[Any] | None:
         with self._lock:
             at, kept = self._kept.get(name, (float("-inf"), None))
         return kept if time.monotonic() - at <= YOUNG else None
@@ -59,7 +59,7 @@ _lock = threading.Lock()
 _of: WeakKeyDictionary[AnswerCache, _Last] = WeakKeyDictionary()
 
 
-def load_part(sources: Sources, name: str, call: Callable[[], Kept[T]], seconds: float) -> Part[T]:
+def load_part(sources: Sources, name: str, call: Callable[[], Answer[T]], seconds: float) -> Part[T]:
     """One part, within a short while; never raises ``SourceError``.
 
     Args:
@@ -73,7 +73,7 @@ def load_part(sources: Sources, name: str, call: Callable[[], Kept[T]], seconds:
         if last is None:
             last = _of[sources.cache] = _Last()
 
-    def noted() -> Kept[T]:
+    def noted() -> Answer[T]:
         kept = call()
         if kept.error is None:
             last.note(name, kept)

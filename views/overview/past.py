@@ -15,7 +15,7 @@ from functools import partial
 
 from analysis.events import Event, EventKind
 from analysis.verdict import Cause, Clock, Finding, Reading, Status, Words, of_reading, when, worst
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
 from collectors.signals import catalogue
@@ -81,7 +81,7 @@ class _Database:
     most_waiting: int = 0
 
 
-def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: Memory) -> Kept[Past]:
+def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: Memory) -> Answer[Past]:
     """What was wrong within a window of the past; a part that cannot be asked is left out.
 
     Args:
@@ -143,7 +143,7 @@ def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: M
         recorded,
         tuple(failures.values()),
     )
-    return Kept(past, datetime.now(UTC))
+    return Answer(past, datetime.now(UTC))
 
 
 def overall(past: Past) -> Status:

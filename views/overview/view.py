@@ -15,7 +15,7 @@ from typing import TypeVar
 from analysis.events import Event
 from analysis.verdict import Clock, Finding, Reading, Status, Words, overall
 from collectors.alertmanager.client import FiringAlert
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.elasticsearch.client import Elasticsearch
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
@@ -99,7 +99,7 @@ class Verdict:
     past: bool = False
 
 
-def load_log_volume(logs: Elasticsearch, span: Span) -> Kept[LogVolume]:
+def load_log_volume(logs: Elasticsearch, span: Span) -> Answer[LogVolume]:
     """Lines a minute at the end of the window against the hour before.
 
     Raises:
@@ -114,7 +114,7 @@ def load_log_volume(logs: Elasticsearch, span: Span) -> Kept[LogVolume]:
 
 def load_verdict(
     sources: Sources, span: Span, value: Words, clock: Clock, memory: Memory | None = None, keep: float = KEEP
-) -> Kept[Verdict]:
+) -> Answer[Verdict]:
     """The verdict over all sources; a source that fails is a finding and costs nothing else.
 
     Args:
@@ -131,8 +131,8 @@ def load_verdict(
     return _of_now(sources, span, value, clock, where, keep)
 
 
-def _of_now(sources: Sources, span: Span, value: Words, clock: Clock, where: Memory, keep: float) -> Kept[Verdict]:
-    def part(name: str, call: Callable[[], Kept[T]], seconds: float = PART_SECONDS) -> Callable[[], Part[T]]:
+def _of_now(sources: Sources, span: Span, value: Words, clock: Clock, where: Memory, keep: float) -> Answer[Verdict]:
+    def part(name: str, call: Callable[[], Answer[T]], seconds: float = PART_SECONDS) -> Callable[[], Part[T]]:
         return lambda: load_part(sources, name, call, seconds)
 
     live = span if span.live else Span(span.start, span.end, span.step, live=True)
@@ -197,7 +197,7 @@ def _of_now(sources: Sources, span: Span, value: Words, clock: Clock, where: Mem
         recovered,
     )
     times = [one.as_of for one in said.values() if one.as_of is not None]
-    return Kept(verdict, min(times, default=datetime.now(UTC)))
+    return Answer(verdict, min(times, default=datetime.now(UTC)))
 
 
 _SOURCE_OF = {
@@ -237,7 +237,7 @@ def _locks(sources: Sources, where: Memory) -> LockLoad | None:
     return load_locks_of_late(sources, where.database) if sources.database is not None else None
 
 
-def _of_past(sources: Sources, span: Span, value: Words, clock: Clock, where: Memory) -> Kept[Verdict]:
+def _of_past(sources: Sources, span: Span, value: Words, clock: Clock, where: Memory) -> Answer[Verdict]:
     kept = overview_past.load_past(sources, span, value, clock, where)
     past = kept.value
     status = overview_past.overall(past)
@@ -253,4 +253,4 @@ def _of_past(sources: Sources, span: Span, value: Words, clock: Clock, where: Me
         tuple(one for one in past.failures if not isinstance(one, NotConfigured)),
         past=True,
     )
-    return Kept(verdict, kept.as_of, kept.error)
+    return kept.with_value(verdict)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 
 T = TypeVar("T")
 
 
-def oldest(answers: Sequence[Kept[object]], value: T) -> Kept[T]:
+def oldest(answers: Sequence[Answer[object]], value: T) -> Answer[T]:
     """``value``, made of several answers, with the age of the oldest and the first error among them."""
     error = next((kept.error for kept in answers if kept.error is not None), None)
-    return Kept(value, min(kept.as_of for kept in answers), error)
+    return Answer(value, min(kept.as_of for kept in answers), error)

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 
 from analysis.events import Event
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.registry import Sources
 from collectors.span import Span
@@ -29,7 +29,7 @@ class Happened:
     remarks: tuple[str, ...] = ()
 
 
-def load_events(sources: Sources, span: Span) -> Kept[Happened]:
+def load_events(sources: Sources, span: Span) -> Answer[Happened]:
     """Deploys, restarts, alerts, what happened to database and cache within a span; found once for all of a page.
 
     Raises:
@@ -41,7 +41,7 @@ def load_events(sources: Sources, span: Span) -> Kept[Happened]:
     return found if found.error is not None or kept.error is None else replace(found, error=kept.error)
 
 
-def _load(sources: Sources, span: Span) -> Kept[Happened]:
+def _load(sources: Sources, span: Span) -> Answer[Happened]:
     asked = [partial(one.events, sources, span) for one in registry.subjects() if one.events is not None]
     found = side_by_side(*asked)
     events = chain.from_iterable(one.events for one in found)

@@ -20,7 +20,7 @@ from analysis import usual as baseline
 from analysis.episodes import Episode, Rule
 from analysis.events import Event
 from analysis.verdict import FAR, Cause, Reading, Status
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.prometheus.wire import Range
 from collectors.registry import Sources
@@ -124,7 +124,7 @@ def judged_span(span: Span) -> Span:
     return Span.of(end - JUDGED, end, JUDGED_POINTS, live=True, quantum=QUANTUM)
 
 
-def load_deploys(sources: Sources, span: Span) -> Kept[tuple[Event, ...]]:
+def load_deploys(sources: Sources, span: Span) -> Answer[tuple[Event, ...]]:
     """Deploys and roll-backs within what is judged for a window, oldest first.
 
     Raises:
@@ -133,20 +133,20 @@ def load_deploys(sources: Sources, span: Span) -> Kept[tuple[Event, ...]]:
     prometheus = sources.prometheus
     by = ("version", prometheus.settings.replica_label)
     kept = prometheus.range(catalogue()["build"], judged_span(span), by=by)
-    return Kept(tuple(changes.deploys(kept.value.frame, kept.value.labels)), kept.as_of, kept.error)
+    return kept.with_value(tuple(changes.deploys(kept.value.frame, kept.value.labels)))
 
 
-def load_reading(sources: Sources, signal: Signal, span: Span) -> Kept[Reading]:
+def load_reading(sources: Sources, signal: Signal, span: Span) -> Answer[Reading]:
     """A signal as it is judged, without its trend; see :func:`load_figure`.
 
     Raises:
         SourceError: It could not be asked, and no good answer is kept.
     """
     kept = load_figure(sources, signal, judged_span(span))
-    return Kept(kept.value.reading, kept.as_of, kept.error)
+    return kept.with_value(kept.value.reading)
 
 
-def load_figure(sources: Sources, signal: Signal, span: Span) -> Kept[Figure]:
+def load_figure(sources: Sources, signal: Signal, span: Span) -> Answer[Figure]:
     """A signal as it is judged, its trend over the span, and what is usual at this time of day.
 
     Args:
@@ -159,7 +159,7 @@ def load_figure(sources: Sources, signal: Signal, span: Span) -> Kept[Figure]:
     """
     prometheus = sources.prometheus
     recent = judged_span(span)
-    calls: list[Callable[[], Kept[Any]]] = [
+    calls: list[Callable[[], Answer[Any]]] = [
         partial(prometheus.range, signal, span),
         partial(prometheus.range, signal, recent),
         partial(load_deploys, sources, span),

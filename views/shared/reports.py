@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.guard import BreakerState, Health
 from collectors.registry import Sources
@@ -87,7 +87,7 @@ def or_refusal(ask: Callable[[], T]) -> T | SourceError:
         if error.trips:
             raise
         return error
-    if isinstance(found, Kept) and found.error is not None:
+    if isinstance(found, Answer) and found.error is not None:
         if found.error.trips:
             raise found.error
         return found.error

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.latency import quantile_name
 from analysis.series import Limit, Series
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.prometheus.wire import Range
 from collectors.registry import Sources
 from collectors.signals import Signal, Threshold, catalogue
@@ -31,7 +31,7 @@ def load_series(
     by: Sequence[str] = (),
     filters: Mapping[str, Sequence[str]] | None = None,
     quantiles: Sequence[float] = (),
-) -> Kept[Series]:
+) -> Answer[Series]:
     """A signal over a span, split by labels or drawn at several quantiles, with what happened meanwhile.
 
     Args:
@@ -93,7 +93,7 @@ def _limits(threshold: Threshold | None, *, whole: bool = False) -> tuple[Limit,
 
 
 def _joined(
-    signal: Signal, answers: Sequence[Kept[Range]], levels: Sequence[float | None], by: Sequence[str]
+    signal: Signal, answers: Sequence[Answer[Range]], levels: Sequence[float | None], by: Sequence[str]
 ) -> pd.DataFrame:
     parts = []
     for kept, level in zip(answers, levels, strict=True):

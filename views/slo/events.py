@@ -19,7 +19,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.prometheus.client import Prometheus
 from collectors.prometheus.wire import Range, Vector
 from collectors.registry import Sources
@@ -86,7 +86,9 @@ def fine_step(scrape_interval: float, period: float) -> int:
     return next((step for step in STEPS if step >= max(FINE, 3 * scrape_interval) and coarse % step == 0), coarse)
 
 
-def load_events(sources: Sources, objective: Objective, now: datetime, excluded: Sequence[Window] = ()) -> Kept[Events]:
+def load_events(
+    sources: Sources, objective: Objective, now: datetime, excluded: Sequence[Window] = ()
+) -> Answer[Events]:
     """All events of the objective's period up to ``now``.
 
     Args:
@@ -116,13 +118,13 @@ def load_events(sources: Sources, objective: Objective, now: datetime, excluded:
 
 def _load(
     prometheus: Prometheus, objective: Objective, moment: int, excluded: Sequence[Window], fine: int
-) -> Kept[Events]:
+) -> Answer[Events]:
     signal = counter(objective)
     bounds = _bounds(prometheus, signal, datetime.fromtimestamp(moment, UTC)) if objective.kind == "latency" else None
     found = _finite(bounds.value) if bounds is not None else ()
     bound = usable_bound(objective.threshold or 0.0, found) if found else objective.threshold
     spans = _spans(moment, objective.seconds, excluded, fine)
-    calls: list[Callable[[], Kept[Range]]] = [
+    calls: list[Callable[[], Answer[Range]]] = [
         partial(_ask, prometheus, signal, span, filters)
         for filters in (all_events(objective), told_events(objective, bound))
         for span in spans
@@ -196,11 +198,11 @@ def _span(start: int, end: int, step: int) -> Span:
     return Span(datetime.fromtimestamp(start + step, UTC), datetime.fromtimestamp(end, UTC), step)
 
 
-def _ask(prometheus: Prometheus, signal: Signal, span: Span, filters: Mapping[str, Sequence[str]]) -> Kept[Range]:
+def _ask(prometheus: Prometheus, signal: Signal, span: Span, filters: Mapping[str, Sequence[str]]) -> Answer[Range]:
     return prometheus.range(signal, span, filters=filters)
 
 
-def _bounds(prometheus: Prometheus, signal: Signal, now: datetime) -> Kept[Vector]:
+def _bounds(prometheus: Prometheus, signal: Signal, now: datetime) -> Answer[Vector]:
     return prometheus.instant(signal, now, by=("le",))
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from analysis.events import ROLL_BACK, Event, EventKind, Severity
 from analysis.verdict import AFTER, Status
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.registry import Sources
 from collectors.slos import BurnRule, Objective, load, shipped
 from collectors.span import Span
@@ -141,7 +141,7 @@ def objectives_of(file: Path | None) -> Mapping[str, Objective]:
 
 def load_objectives(
     sources: Sources, objectives: Mapping[str, Objective], corrections: Sequence[Correction], span: Span
-) -> Kept[tuple[Standing, ...]]:
+) -> Answer[tuple[Standing, ...]]:
     """How all objectives stand at the end of the span, in the order in which they are written.
 
     Args:
@@ -156,15 +156,15 @@ def load_objectives(
     """
     asked = [partial(_load, sources, one, corrections, span) for one in objectives.values()]
     if not asked:
-        return Kept((), datetime.now(UTC))
-    answers: list[Kept[Events]] = side_by_side(*asked)
+        return Answer((), datetime.now(UTC))
+    answers: list[Answer[Events]] = side_by_side(*asked)
     each = zip(objectives.values(), answers, strict=True)
     return oldest(answers, tuple(standing(one, kept.value, corrections) for one, kept in each))
 
 
 def load_budget(
     sources: Sources, objective: Objective, corrections: Sequence[Correction], span: Span
-) -> Kept[BudgetOverTime]:
+) -> Answer[BudgetOverTime]:
     """The budget of one objective over its period, which ends with the span; arguments as for the others.
 
     Raises:
@@ -256,7 +256,7 @@ def budget_over_time(objective: Objective, events: Events, corrections: Sequence
     return BudgetOverTime(found, pd.DataFrame(columns, index=index), spent_on)
 
 
-def _load(sources: Sources, objective: Objective, corrections: Sequence[Correction], span: Span) -> Kept[Events]:
+def _load(sources: Sources, objective: Objective, corrections: Sequence[Correction], span: Span) -> Answer[Events]:
     # The step of a long window is coarse; what burns now must not wait for its next point.
     now = max(span.end, datetime.now(UTC)) if span.live else span.end
     mine = _within(corrections, objective, now.timestamp() - objective.seconds, now.timestamp())

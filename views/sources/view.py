@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import NotConfigured, SourceError
 from collectors.guard import Health
 from collectors.http import HttpSource
@@ -24,11 +24,11 @@ SLOW_SECONDS = 2.0
 """An answer that takes longer, or half of the source's deadline, is called slow."""
 
 
-def load_reports(sources: Sources) -> Kept[list[SourceReport]]:
+def load_reports(sources: Sources) -> Answer[list[SourceReport]]:
     """A report for every source, asked side by side; a source that fails costs its own report only."""
     checks = registry.checks()
     reports = side_by_side(*(partial(_report, sources, name, check) for name, check in checks.items()))
-    return Kept(reports, datetime.now(UTC))
+    return Answer(reports, datetime.now(UTC))
 
 
 def _report(sources: Sources, name: str, check: SourceCheck) -> SourceReport:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from collectors import registry
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import Denied, NotConfigured, Overloaded, Unreachable
 from collectors.postgres.server import APPLICATION
 from collectors.span import Span
@@ -330,7 +330,7 @@ def test_pools_larger_than_the_server_are_told(server, sources_of, monkeypatch):
     sources = sources_of()
     connections = load_connections(sources).value
     assert (connections.pool, connections.pool_unknown) == (None, "prometheus is not configured")
-    kept = Kept(database_now.Pool(60, 3), connections.standing.as_of)
+    kept = Answer(database_now.Pool(60, 3), connections.standing.as_of)
     monkeypatch.setattr(database_now, "load_pool", lambda _: kept)
     (found,) = load_told_connections(sources, format.value).value.diagnoses
     assert (found.key, found.mend) == ("pool-above-server", "max_connections > 63")

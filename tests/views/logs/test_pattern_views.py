@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from analysis.events import Event, EventKind
 from benchmarks.history import DEPLOY_SECONDS
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError, Unreachable
 from collectors.logs import Line
 from collectors.registry import Sources
@@ -329,7 +329,7 @@ def test_the_last_good_patterns_stand_in_for_a_source_that_went_away(faults, bui
     sources = build(faults.settings(limits, elasticsearch={"index": index}))
     span = Window("1h").span(faults.moment, Limits())
 
-    def load() -> Kept[Patterns]:
+    def load() -> Answer[Patterns]:
         return load_patterns(sources, None, span, sight=ALL)
 
     good = load()

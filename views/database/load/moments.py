@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.registry import Sources
 from collectors.span import Span
 from records.activity import Blocking
@@ -29,7 +29,7 @@ class Moments:
     looks: float
 
 
-def load_moments(sources: Sources, database: Database | None, span: Span) -> Kept[Moments]:
+def load_moments(sources: Sources, database: Database | None, span: Span) -> Answer[Moments]:
     """The moments of blocking within the window, the newest first.
 
     Raises:
@@ -44,10 +44,10 @@ def load_moments(sources: Sources, database: Database | None, span: Span) -> Kep
         moments = list_blocking(records, sources.environment, span.start, span.end)
         return Moments(tuple(moments), float(sum(looked.samples.values())))
 
-    return Kept(told(read), datetime.now(UTC))
+    return Answer(told(read), datetime.now(UTC))
 
 
-def load_moment(sources: Sources, database: Database | None, moment: datetime) -> Kept[Now | None]:
+def load_moment(sources: Sources, database: Database | None, moment: datetime) -> Answer[Now | None]:
     """Who waited for whom at the newest kept moment that is not after ``moment``; ``None`` where none is kept.
 
     Raises:
@@ -57,11 +57,11 @@ def load_moment(sources: Sources, database: Database | None, moment: datetime) -
     records = records_of(database)
     found = told(lambda: read_blocking(records, sources.environment, moment))
     if found is None:
-        return Kept(None, datetime.now(UTC))
+        return Answer(None, datetime.now(UTC))
     try:
         picture = opened(found)
     except ValueError:  # written by another version of the console
-        return Kept(None, found.taken_at)
+        return Answer(None, found.taken_at)
     sessions = picture.sessions
     tree = seats(sessions, waits(sessions.rows), picture.locks, ())
-    return Kept(Now(sessions, tree, postgres.settings.cpus), found.taken_at)
+    return Answer(Now(sessions, tree, postgres.settings.cpus), found.taken_at)

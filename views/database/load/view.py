@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from analysis.events import Event
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError, TimedOut, Unreachable
 from collectors.registry import Sources
 from collectors.span import Span
@@ -123,7 +123,7 @@ def load_over_time(
     *,
     most: int | None = MOST_SHOWN,
     enabled: bool = True,
-) -> Kept[OverTime]:
+) -> Answer[OverTime]:
     """Load over the window by one dimension.
 
     Args:
@@ -169,12 +169,12 @@ def load_over_time(
     newest = found.newest + timedelta(seconds=MINUTE) if found.newest is not None else None
     unknown = "" if bool(activity.total(frame).notna().any()) else _why_nothing(sources, found, span, enabled=enabled)
     over_time = OverTime(by, frame, names, processors, events, step, newest, found.oldest, unknown)
-    return Kept(over_time, _as_of(newest, span), _silence(sources, newest, span))
+    return Answer(over_time, _as_of(newest, span), _silence(sources, newest, span))
 
 
 def load_parts(
     sources: Sources, database: Database | None, narrow: Narrow, span: Span, *, enabled: bool = True
-) -> Kept[Parts]:
+) -> Answer[Parts]:
     """What the load of the window is made of, by each dimension; arguments as for :func:`load_over_time`.
 
     Raises:
@@ -188,7 +188,7 @@ def load_parts(
 
 def load_judged(
     sources: Sources, database: Database | None, narrow: Narrow, span: Span, *, enabled: bool = True
-) -> Kept[Judged]:
+) -> Answer[Judged]:
     """Is it too much, since when, and what is it; arguments as for :func:`load_over_time`.
 
     Raises:
@@ -209,7 +209,7 @@ def load_judged(
     stopped, why = None, ""
     if found.newest is not None and span.live and datetime.now(UTC) - found.newest > LATE:
         stopped, why = found.newest, why_not_sampled(sources, enabled=enabled)
-    return Kept(Judged(found, heavy, parts, worst, bool(narrow), stopped, why), kept.as_of, kept.error)
+    return kept.with_value(Judged(found, heavy, parts, worst, bool(narrow), stopped, why))
 
 
 def _silence(sources: Sources, newest: datetime | None, span: Span) -> SourceError | None:
@@ -255,7 +255,7 @@ def _parts(
     *,
     hours: bool,
     enabled: bool,
-) -> Kept[Parts]:
+) -> Answer[Parts]:
     environment, columns = sources.environment, _columns(narrow)
     looked, groups = side_by_side(
         lambda: told(lambda: read_load(records, environment, None, start, span.end, hours=hours)),
@@ -269,7 +269,7 @@ def _parts(
         unknown = "No session was active in this window."
     error = _silence(sources, looked.newest if looks else None, span)
     as_of = datetime.now(UTC) if error is None else _as_of(looked.newest, span)
-    return Kept(Parts(shares, looks, unknown), as_of, error)
+    return Answer(Parts(shares, looks, unknown), as_of, error)
 
 
 def _cut(frame: pd.DataFrame, newest: datetime | None, step: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from analysis.diagnosis import Diagnosis, worst_first
 from analysis.verdict import Status
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.postgres.upkeep import Holder
 from collectors.registry import Sources
 from collectors.span import Span
@@ -69,7 +69,7 @@ class Told:
     diagnoses: tuple[Diagnosis, ...]
 
 
-def load_told(sources: Sources, span: Span, *, value: Words, length: Length) -> Kept[Told]:
+def load_told(sources: Sources, span: Span, *, value: Words, length: Length) -> Answer[Told]:
     """How PostgreSQL keeps itself, in words.
 
     Args:
@@ -83,7 +83,7 @@ def load_told(sources: Sources, span: Span, *, value: Words, length: Length) -> 
     """
     kept = load_upkeep(sources, span)
     found = findings(kept.value, value, length)
-    return Kept(Told(kept.value, *sentence(kept.value, found), tuple(found)), kept.as_of, kept.error)
+    return kept.with_value(Told(kept.value, *sentence(kept.value, found), tuple(found)))
 
 
 def findings(found: Upkeep, value: Words, length: Length) -> list[Diagnosis]:

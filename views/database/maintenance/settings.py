@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.verdict import Status
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import Denied, SourceError
 from collectors.postgres import settings as postgres_settings
 from collectors.postgres.settings import OWN, FileSetting, RoleSetting, Setting
@@ -81,7 +81,7 @@ class SettingsReport:
         return sum(one.status in {"risk", "broken"} for one in self.judged)
 
 
-def load_settings(sources: Sources, _span: Span | None = None) -> Kept[SettingsReport]:
+def load_settings(sources: Sources, _span: Span | None = None) -> Answer[SettingsReport]:
     """The settings against advice, as they are now.
 
     Raises:
@@ -90,7 +90,7 @@ def load_settings(sources: Sources, _span: Span | None = None) -> Kept[SettingsR
     """
     postgres = sources.postgres
     settings = postgres_settings.settings(postgres)
-    answers: list[Kept[object]] = [settings]
+    answers: list[Answer[object]] = [settings]
     remarks: list[str] = []
     roles: list[RoleSetting] | None = None
     files: list[FileSetting] | None = None

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import BadAnswer, NotConfigured, SourceError
 from collectors.postgres import settings as postgres_settings
 from collectors.postgres import upkeep as postgres_upkeep
@@ -160,17 +160,17 @@ class Running:
     left: Mapping[int, float]
 
 
-def load_running(sources: Sources, _span: Span | None = None) -> Kept[Running]:
+def load_running(sources: Sources, _span: Span | None = None) -> Answer[Running]:
     """Vacuum, index builds, analyze, COPY, rewrites and base backups that run now.
 
     Raises:
         SourceError: It could not be asked, and no good answer is kept.
     """
     kept = postgres_upkeep.work(sources.postgres)
-    return Kept(Running(tuple(kept.value), looks(sources.postgres).left(kept.value)), kept.as_of, kept.error)
+    return kept.with_value(Running(tuple(kept.value), looks(sources.postgres).left(kept.value)))
 
 
-_PARTS: Mapping[str, tuple[str, Callable[[Any], Kept[Any]]]] = {
+_PARTS: Mapping[str, tuple[str, Callable[[Any], Answer[Any]]]] = {
     "standbys": ("Standbys", postgres_upkeep.standbys),
     "slots": ("Replication slots", postgres_upkeep.slots),
     "receiver": ("The standby's own side", postgres_upkeep.receiver),
@@ -186,7 +186,7 @@ _PARTS: Mapping[str, tuple[str, Callable[[Any], Kept[Any]]]] = {
 }
 
 
-def load_upkeep(sources: Sources, span: Span) -> Kept[Upkeep]:
+def load_upkeep(sources: Sources, span: Span) -> Answer[Upkeep]:
     """How PostgreSQL keeps itself; a part that it does not tell costs that part only.
 
     Raises:
@@ -194,7 +194,7 @@ def load_upkeep(sources: Sources, span: Span) -> Kept[Upkeep]:
     """
     postgres = sources.postgres
     server = postgres.server()
-    calls: list[Callable[[], Kept[Any] | SourceError]] = [
+    calls: list[Callable[[], Answer[Any] | SourceError]] = [
         partial(_tried, partial(load, postgres)) for _, load in _PARTS.values()
     ]
     calls.append(partial(_tried, partial(_advised, sources)))
@@ -204,7 +204,7 @@ def load_upkeep(sources: Sources, span: Span) -> Kept[Upkeep]:
     *answers, window = side_by_side(*calls, counts)
     names = [*_PARTS, "report", "io"]
     titles = [*(title for title, _ in _PARTS.values()), "Settings against advice", "Reads and writes"]
-    good = [one for one in answers if isinstance(one, Kept)]
+    good = [one for one in answers if isinstance(one, Answer)]
     bad = [one for one in answers if isinstance(one, SourceError)]
     if not good:
         raise bad[0]
@@ -213,7 +213,7 @@ def load_upkeep(sources: Sources, span: Span) -> Kept[Upkeep]:
         for title, one in zip(titles, answers, strict=False)
         if isinstance(one, SourceError)
     )
-    parts = {name: one.value for name, one in zip(names, answers, strict=False) if isinstance(one, Kept)}
+    parts = {name: one.value for name, one in zip(names, answers, strict=False) if isinstance(one, Answer)}
     seen = looks(postgres)
     _note(seen, parts)
     now = seen.growth("wal", NOW)
@@ -229,14 +229,14 @@ def load_upkeep(sources: Sources, span: Span) -> Kept[Upkeep]:
     return oldest([server, *good], found)
 
 
-def _tried(call: Callable[[], Kept[T]]) -> Kept[T] | SourceError:
+def _tried(call: Callable[[], Answer[T]]) -> Answer[T] | SourceError:
     try:
         return call()
     except SourceError as error:
         return error
 
 
-def _advised(sources: Sources) -> Kept[SettingsReport]:
+def _advised(sources: Sources) -> Answer[SettingsReport]:
     try:
         return load_settings(sources)
     except SettingsAdviceError as error:

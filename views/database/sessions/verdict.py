@@ -8,7 +8,7 @@ from functools import partial
 
 from analysis.diagnosis import Diagnosis, worst_first
 from analysis.verdict import Status, Words
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.postgres.sessions import CLIENT, IDLE_IN_TRANSACTION, Session
 from collectors.registry import Sources
@@ -87,7 +87,7 @@ class ToldConnections:
         return {one.key: one.status for one in reversed(self.diagnoses)}
 
 
-def load_told(sources: Sources, value: Words, locks: LockLoad | None = None) -> Kept[Told]:
+def load_told(sources: Sources, value: Words, locks: LockLoad | None = None) -> Answer[Told]:
     """What there is to say about the database at this moment.
 
     Args:
@@ -117,10 +117,10 @@ def load_told(sources: Sources, value: Words, locks: LockLoad | None = None) -> 
         )
     if now.value.waiting:
         calm = f"Locks are waited for, none of them for long: {running}{standing}"
-    return Kept(Told(now.value, tuple(worst_first(told)), calm, locks), now.as_of, now.error)
+    return Answer(Told(now.value, tuple(worst_first(told)), calm, locks), now.as_of, now.error)
 
 
-def load_told_connections(sources: Sources, value: Words) -> Kept[ToldConnections]:
+def load_told_connections(sources: Sources, value: Words) -> Answer[ToldConnections]:
     """The connections with what there is to say about them.
 
     Raises:
@@ -128,7 +128,7 @@ def load_told_connections(sources: Sources, value: Words) -> Kept[ToldConnection
     """
     kept = load_connections(sources)
     told = ToldConnections(kept.value, tuple(judged_connections(kept.value, value)))
-    return Kept(told, kept.as_of, kept.error)
+    return kept.with_value(told)
 
 
 def _connections_or_none(sources: Sources) -> Connections | None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import NotConfigured, SourceError
 from collectors.postgres.client import Postgres
 from collectors.postgres.now import (
@@ -148,7 +148,7 @@ class Opened:
     locks: tuple[SessionLock, ...]
 
 
-def load_now(sources: Sources) -> Kept[Now]:
+def load_now(sources: Sources) -> Answer[Now]:
     """The sessions, and who waits for whom.
 
     Raises:
@@ -156,7 +156,7 @@ def load_now(sources: Sources) -> Kept[Now]:
     """
     database = sources.postgres
     sessions = load_sessions(database)
-    answers: list[Kept[object]] = [sessions]
+    answers: list[Answer[object]] = [sessions]
     blocked = waits(sessions.value.rows)
     locks: Sequence[Lock] = ()
     prepared: Sequence[Prepared] = ()
@@ -172,8 +172,8 @@ def load_now(sources: Sources) -> Kept[Now]:
     return oldest(answers, found)
 
 
-def _prepared_or_none(database: Postgres, needed: bool) -> Kept[tuple[Prepared, ...]]:
-    return load_prepared(database) if needed else Kept((), datetime.now(UTC))
+def _prepared_or_none(database: Postgres, needed: bool) -> Answer[tuple[Prepared, ...]]:
+    return load_prepared(database) if needed else Answer((), datetime.now(UTC))
 
 
 def waits(rows: Iterable[Session]) -> dict[int, list[int]]:
@@ -248,7 +248,7 @@ def _began(session: Session | None) -> datetime | None:
     return session.query_start if session is not None else None
 
 
-def load_connections(sources: Sources) -> Kept[Connections]:
+def load_connections(sources: Sources) -> Answer[Connections]:
     """Connections against their limits, and who holds back vacuum; what needs a right that lacks is told as unknown.
 
     Raises:
@@ -269,7 +269,7 @@ def load_connections(sources: Sources) -> Kept[Connections]:
         held.value[0] if held is not None and held.value else None,
         holder_unknown,
     )
-    return Kept(found, standing.as_of, standing.error)
+    return Answer(found, standing.as_of, standing.error)
 
 
 def _or_why(call: Callable[[], T | None], nothing: str) -> tuple[T | None, str]:
@@ -283,7 +283,7 @@ def _or_why(call: Callable[[], T | None], nothing: str) -> tuple[T | None, str]:
     return found, "" if found is not None else nothing
 
 
-def load_pool(sources: Sources) -> Kept[Pool | None]:
+def load_pool(sources: Sources) -> Answer[Pool | None]:
     """What all replicas together may open, as they tell it in their metrics; ``None`` where they do not.
 
     Raises:
@@ -295,10 +295,10 @@ def load_pool(sources: Sources) -> Kept[Pool | None]:
     )
     sizes = [one.value for one in kept.value.samples if one.labels.get("state") == "max" and one.value == one.value]
     pool = Pool(round(sum(sizes)), len(sizes)) if sizes else None
-    return Kept(pool, kept.as_of, kept.error)
+    return kept.with_value(pool)
 
 
-def load_session(sources: Sources, pid: int | None) -> Kept[Opened]:
+def load_session(sources: Sources, pid: int | None) -> Answer[Opened]:
     """One session with its locks; nothing of it where ``pid`` is none or nobody's.
 
     Raises:

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.diagnosis import Diagnosis
 from analysis.events import Event
 from analysis.verdict import before
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import BadAnswer, SourceError
 from collectors.postgres import plan as postgres_plan
 from collectors.postgres.tables import ExpectedIndex, expected, table_indexes
@@ -138,7 +138,7 @@ class Verdict:
 
 def load_verdict(
     sources: Sources, records: Database | None, span: Span, earlier: Span | None, *, literals: bool
-) -> Kept[Verdict]:
+) -> Answer[Verdict]:
     """What is the matter with the statements, and what would mend it.
 
     Raises:
@@ -147,10 +147,10 @@ def load_verdict(
     kept = load_statements(sources, records, span, earlier, literals=literals)
     found = kept.value
     if not found.found:
-        return Kept(Verdict(found, None, None, None), kept.as_of, kept.error)
+        return kept.with_value(Verdict(found, None, None, None))
     change = _headline(found)
     culprit = change.statement if change is not None else found.found[0]
-    return Kept(Verdict(found, culprit, change, _lacking(sources, records, culprit)), kept.as_of, kept.error)
+    return kept.with_value(Verdict(found, culprit, change, _lacking(sources, records, culprit)))
 
 
 def _lacking(sources: Sources, records: Database | None, culprit: Statement) -> plan_hints.Hint | None:
@@ -193,7 +193,7 @@ def _headline(found: Statements) -> Change | None:
 
 def load_history(
     sources: Sources, records: Database | None, span: Span, query_id: int, *, literals: bool
-) -> Kept[History]:
+) -> Answer[History]:
     """A statement over a window.
 
     Raises:
@@ -201,7 +201,7 @@ def load_history(
     """
     kept = records_or_raise(records)
     found, as_of = asked_records(lambda: _history(sources, kept, span, query_id, literals))
-    return Kept(found, as_of)
+    return Answer(found, as_of)
 
 
 def _history(
@@ -270,7 +270,7 @@ def _over_time(samples: list[SampleRow], gains: pd.DataFrame, span: Span) -> pd.
     return pd.DataFrame(columns, index=middles)
 
 
-def load_plan(sources: Sources, query_id: int) -> Kept[Plan]:
+def load_plan(sources: Sources, query_id: int) -> Answer[Plan]:
     """How the database would run a statement now. Planning may run functions of its role: only where somebody asks.
 
     Raises:

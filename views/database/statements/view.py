@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.events import Event
 from analysis.verdict import before
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import NotConfigured, SourceError, Unreachable
 from collectors.postgres import statements as postgres_statements
 from collectors.postgres.statements import Info
@@ -56,7 +56,7 @@ INFO_TTL = 10.0
 
 def load_statements(
     sources: Sources, records: Database | None, span: Span, earlier: Span | None, *, literals: bool
-) -> Kept[Statements]:
+) -> Answer[Statements]:
     """The statements of a window.
 
     Args:
@@ -81,7 +81,7 @@ def load_statements(
     view = (postgres.environment, "statements", span.seconds, literals)
     kept = sources.cache.get(view, (span, earlier), load)
     value = kept.value
-    return Kept(value, value.until or kept.as_of, kept.error or value.trouble)
+    return Answer(value, value.until or kept.as_of, kept.error or value.trouble)
 
 
 def records_or_raise(records: Database | None) -> Database:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from analysis.diagnosis import Diagnosis
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.postgres.tables import measured
 from collectors.registry import Sources
@@ -60,7 +60,7 @@ class Opened:
 
 def load_opened(
     sources: Sources, database: Database | None, keep: float, name: str, *, measure: bool = False
-) -> Kept[Opened]:
+) -> Answer[Opened]:
     """One table with all that is known of it.
 
     Args:
@@ -77,7 +77,7 @@ def load_opened(
     fitting = [one for one in kept.value.tables if name in (one.name, one.name.partition(".")[2])]
     table = max(fitting, key=lambda one: (one.name == name, one.bytes), default=None)
     if table is None:
-        return Kept(Opened(kept.value, None, ()), kept.as_of, kept.error)
+        return kept.with_value(Opened(kept.value, None, ()))
     track: Track = ()
     if database is not None:
         end = datetime.now(UTC)
@@ -94,4 +94,4 @@ def load_opened(
             trees = measured(sources.postgres, "index_measured", MeasuredIndex, table.name).value
         except SourceError as error:
             refused = error
-    return Kept(Opened(kept.value, table, track, heap, trees, refused), kept.as_of, kept.error)
+    return kept.with_value(Opened(kept.value, table, track, heap, trees, refused))

@@ -12,7 +12,7 @@ from typing import TypeVar
 from analysis.diagnosis import Diagnosis, worst_first
 from analysis.quantities import length
 from analysis.verdict import Words
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.postgres import settings as postgres_settings
 from collectors.postgres import upkeep as postgres_upkeep
@@ -49,7 +49,9 @@ ONLY_BROKEN = ("xid-age", "xid-horizon")
 nothing."""
 
 
-def load_outlook(sources: Sources, database: Database | None, keep: float, value: Words) -> Kept[tuple[Diagnosis, ...]]:
+def load_outlook(
+    sources: Sources, database: Database | None, keep: float, value: Words
+) -> Answer[tuple[Diagnosis, ...]]:
     """What the database runs out of, the worst first; a part that the console may not see is left out.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from analysis.diagnosis import Diagnosis, worst_first
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.postgres.tables import expected, listed
 from collectors.registry import Sources
@@ -150,7 +150,7 @@ class Relations:
         return xids.Outlook(self.figures.oldest_xid_age, self.figures.freeze_max_age, self.used)
 
 
-def load_relations(sources: Sources, database: Database | None, keep: float) -> Kept[Relations]:
+def load_relations(sources: Sources, database: Database | None, keep: float) -> Answer[Relations]:
     """All that is known of the relations of the database.
 
     Args:
@@ -338,7 +338,7 @@ def _or_error(call: Callable[[], T]) -> T | SourceError:
         return error
 
 
-def load_sizes(sources: Sources, database: Database | None, keep: float) -> Kept[pd.DataFrame]:
+def load_sizes(sources: Sources, database: Database | None, keep: float) -> Answer[pd.DataFrame]:
     """Size of the largest tables over time, from the records; partitions each by themselves.
 
     Returns:
@@ -357,9 +357,9 @@ def load_sizes(sources: Sources, database: Database | None, keep: float) -> Kept
     }
     frame = growth.even({name: values for name, values in tracks.items() if values})
     if len(frame) < 2:
-        return Kept(pd.DataFrame(), now)
+        return Answer(pd.DataFrame(), now)
     frame = frame[frame.iloc[-1].fillna(0.0).sort_values(ascending=False).index]
     if len(frame.columns) > LARGEST:
         rest = frame.iloc[:, LARGEST:].sum(axis=1)
         frame = frame.iloc[:, :LARGEST].assign(**{"other tables": rest})
-    return Kept(frame, now)
+    return Answer(frame, now)

@@ -19,7 +19,7 @@ import streamlit as st
 
 from analysis.cells import csv_cell
 from analysis.events import Event
-from collectors.cache import Kept
+from collectors.cache import Answer
 from collectors.errors import BadAnswer, SourceError
 from collectors.log_levels import level_of
 from collectors.span import Span
@@ -77,7 +77,7 @@ class _Held:
     counts: list[int] = field(default_factory=list)
 
 
-def held(key: Hashable, ask: Ask, *, tail: bool) -> Callable[[Span], Kept[LogPage]]:
+def held(key: Hashable, ask: Ask, *, tail: bool) -> Callable[[Span], Answer[LogPage]]:
     """Loads the list for a panel: once, then as the viewer turns its pages; the live tail at each refresh.
 
     Args:
@@ -86,7 +86,7 @@ def held(key: Hashable, ask: Ask, *, tail: bool) -> Callable[[Span], Kept[LogPag
         tail: Whether the list follows the clock.
     """
 
-    def load(span: Span) -> Kept[LogPage]:
+    def load(span: Span) -> Answer[LogPage]:
         old: _Held | None = st.session_state.get(_HELD)
         turn: Literal["", "next", "back", "anew"] = st.session_state.get(_TURN, "")
         another = old is None or old.key != key or turn == "anew"
@@ -97,7 +97,7 @@ def held(key: Hashable, ask: Ask, *, tail: bool) -> Callable[[Span], Kept[LogPag
         elif turn:
             kept = _turned(old, ask, turn)
         else:
-            kept = Kept(old.page, old.asked)
+            kept = Answer(old.page, old.asked)
         st.session_state[_TURN] = ""
         return kept
 
@@ -113,19 +113,19 @@ def _scrolled() -> None:
     st.session_state[_SCROLLED] = True
 
 
-def _beginning(key: Hashable, ask: Ask, span: Span, old: _Held | None) -> Kept[LogPage]:
+def _beginning(key: Hashable, ask: Ask, span: Span, old: _Held | None) -> Answer[LogPage]:
     asked = datetime.now(UTC)
     try:
         page = ask(span, None)
     except SourceError as error:
         if old is not None and old.key == key:
-            return Kept(old.page, old.asked, error)
+            return Answer(old.page, old.asked, error)
         raise
     st.session_state[_HELD] = _Held(key, span, page, asked)
-    return Kept(page, asked)
+    return Answer(page, asked)
 
 
-def _turned(old: _Held, ask: Ask, turn: str) -> Kept[LogPage]:
+def _turned(old: _Held, ask: Ask, turn: str) -> Answer[LogPage]:
     bookmarks, counts = list(old.bookmarks), list(old.counts)
     if turn == "next" and old.page.after is not None:
         bookmarks.append(old.page.after)
@@ -140,7 +140,7 @@ def _turned(old: _Held, ask: Ask, turn: str) -> Kept[LogPage]:
         raise
     st.session_state[_HELD] = _Held(old.key, old.span, page, datetime.now(UTC), bookmarks, counts)
     _new_round()
-    return Kept(page, datetime.now(UTC))
+    return Answer(page, datetime.now(UTC))
 
 
 def lines(
