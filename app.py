@@ -39,7 +39,7 @@ from telemetry import logs, metrics
 from ui import format
 from views.logs import complete as log_complete
 from views.logs import export as log_export
-from views.logs.masks import Sight
+from views.logs.masks import Visibility
 from web import complete, export, hardening, policy, routes
 from web.frames import Frame
 from web.middleware import Guard
@@ -176,8 +176,8 @@ def complete_logs(viewer: access.Viewer, params: Mapping[str, str]) -> list[dict
     environment = params.get("env", "")
     if environment not in loaded_settings.environments:
         return []
-    sight = Sight.of(loaded_settings, access.may(viewer, access.Right.IDENTIFIERS))
-    return log_complete.answer(registry.sources(loaded_settings, environment), params, sight)
+    visibility = Visibility.of(loaded_settings, access.may(viewer, access.Right.IDENTIFIERS))
+    return log_complete.answer(registry.sources(loaded_settings, environment), params, visibility)
 
 
 def export_logs(viewer: access.Viewer, params: Mapping[str, Sequence[str]]) -> export.Download:
@@ -189,10 +189,10 @@ def export_logs(viewer: access.Viewer, params: Mapping[str, Sequence[str]]) -> e
     environment = next(iter(params.get("env", ())), "")
     if environment not in loaded_settings.environments:
         raise export.Refusal(400, "env must name an environment of this console.")
-    sight = Sight.of(loaded_settings, access.may(viewer, access.Right.IDENTIFIERS))
+    visibility = Visibility.of(loaded_settings, access.may(viewer, access.Right.IDENTIFIERS))
     most = loaded_settings.limits.export_lines
     try:
-        made = log_export.prepare(registry.sources(loaded_settings, environment), params, sight, most)
+        made = log_export.prepare(registry.sources(loaded_settings, environment), params, visibility, most)
     except log_export.InvalidExport as error:
         raise export.Refusal(400, str(error)) from error
     except SourceError as error:

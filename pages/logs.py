@@ -13,7 +13,7 @@ from ui.parts import heading, nothing_configured
 from ui.source_banner import source_banner
 from views.logs import view as logs
 from views.logs.counts import load_counts, load_said, load_values
-from views.logs.masks import Sight
+from views.logs.masks import Visibility
 from views.logs.panels import chart as log_chart
 from views.logs.panels import detail as log_detail
 from views.logs.panels import lines as log_list
@@ -29,18 +29,20 @@ def show(visit: context.Context) -> None:
     sources = registry.sources(visit.settings, visit.environment)
     source_banner(partial(load_silences, sources, ("elasticsearch",)))
     state = log_state.read()
-    sight = Sight.of(visit.settings, access.may(visit.viewer, access.Right.IDENTIFIERS))
-    asked = logs.understood(state.query, state.filters, sight)
+    visibility = Visibility.of(visit.settings, access.may(visit.viewer, access.Right.IDENTIFIERS))
+    asked = logs.understood(state.query, state.filters, visibility)
     keywords = [
-        one.name for one in catalogue().values() if one.kind != "text" and (sight.identifiers or not one.identifier)
+        one.name
+        for one in catalogue().values()
+        if one.kind != "text" and (visibility.identifiers or not one.identifier)
     ]
-    known = {one.name: one.help for one in catalogue().values() if sight.identifiers or not one.identifier}
+    known = {one.name: one.help for one in catalogue().values() if visibility.identifiers or not one.identifier}
     log_search.search(state, asked.mistakes, logs.inverted, known)
     if not asked.usable:
         return
 
     # What the panels ask: an opened line is a part of the address and not of their questions.
-    question = (asked, sight)
+    question = (asked, visibility)
     wide, side = st.columns([3, 2] if state.line else [4, 1])
     above, below = wide.container(), wide.container()
     # The list is asked first and waits for nothing else: its panel runs beside those of the counts.
@@ -48,9 +50,9 @@ def show(visit: context.Context) -> None:
         panel(
             "lines",
             log_list.held(
-                (visit.environment, visit.window, visit.entry, asked, state.order, state.columns, sight),
+                (visit.environment, visit.window, visit.entry, asked, state.order, state.columns, visibility),
                 lambda span, after: logs.load_page(
-                    sources, asked, span, order=state.order, after=after, columns=state.columns, sight=sight
+                    sources, asked, span, order=state.order, after=after, columns=state.columns, visibility=visibility
                 ),
                 tail=state.reading == "tail" and not state.line,
             ),
@@ -72,7 +74,7 @@ def show(visit: context.Context) -> None:
     with above:
         panel(
             "histogram",
-            lambda span: load_counts(sources, asked, span, state.by, sight),
+            lambda span: load_counts(sources, asked, span, state.by, visibility),
             partial(log_chart.counts, fields=keywords),
             title="Lines over time",
             height=log_chart.HEIGHT,
@@ -84,7 +86,7 @@ def show(visit: context.Context) -> None:
         if state.line:
             panel(
                 "line",
-                lambda span: logs.load_line(sources, state.line, sight),
+                lambda span: logs.load_line(sources, state.line, visibility),
                 log_detail.line,
                 title="Line",
                 height=log_detail.HEIGHT,
@@ -93,7 +95,7 @@ def show(visit: context.Context) -> None:
             )
             panel(
                 "around",
-                lambda span: logs.load_around(sources, state.line, log_detail.kinship(), sight),
+                lambda span: logs.load_around(sources, state.line, log_detail.kinship(), visibility),
                 log_detail.around,
                 title="What it said just before and after",
                 height=log_detail.HEIGHT,
@@ -102,7 +104,7 @@ def show(visit: context.Context) -> None:
         else:
             panel(
                 "fields",
-                lambda span: load_values(sources, asked, span, log_sidebar.more(), sight),
+                lambda span: load_values(sources, asked, span, log_sidebar.more(), visibility),
                 partial(log_sidebar.values, filter_of=logs.filter_of),
                 title="Fields",
                 height=log_list.HEIGHT,
@@ -111,7 +113,7 @@ def show(visit: context.Context) -> None:
             )
     panel(
         "patterns",
-        lambda span: load_said(sources, visit.records, asked, span, sight),
+        lambda span: load_said(sources, visit.records, asked, span, visibility),
         partial(log_patterns.said, deeds=log_patterns.deeds(visit, logs.pattern_filter)),
         title="What the lines say",
         height=360,

@@ -14,7 +14,7 @@ from telemetry.visible import visible
 from views.database.rules import likeness, plan_values, sql_tags, sql_text
 from views.database.statements.panels.detail import formatted
 from views.database.statements.sampler import storable
-from views.logs.masks import Sight, masked_text
+from views.logs.masks import Visibility, masked_text
 from views.logs.rules.patterns import Miner
 
 SMALL, TIMES = 1_000, 8
@@ -92,7 +92,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "a plan of what begins oddly": _begun,
     "formatted": formatted,
     "mask": masks.mask,
-    "masked_text": lambda text: masked_text(text, Sight(False)),
+    "masked_text": lambda text: masked_text(text, Visibility(False)),
     "visible": lambda text: visible(text, len(text)),
     "patterns": _mined,
     "a search": _searched,

@@ -14,7 +14,7 @@ from collectors.log_fields import catalogue, tells_who
 from collectors.log_query import EVERYTHING, MOST_CHARACTERS
 from collectors.logs import Question
 from collectors.registry import Sources
-from views.logs.masks import Sight, masked_value
+from views.logs.masks import Visibility, masked_value
 
 PATIENCE = 2.0
 """Seconds that values may take: who types on does not wait for them."""
@@ -29,13 +29,13 @@ _GRID = 300
 """Seconds to which the window is rounded, so that all who type within them share one answer."""
 
 
-def answer(sources: Sources, params: Mapping[str, str], sight: Sight) -> list[dict[str, object]]:
+def answer(sources: Sources, params: Mapping[str, str], visibility: Visibility) -> list[dict[str, object]]:
     """What may come next, as the search field wants it; nothing where the parameters make no sense.
 
     Args:
         sources: The environment's sources.
         params: ``text``, ``cursor`` (characters before it), and ``from`` and ``to``: the window as epoch seconds.
-        sight: What the viewer may see.
+        visibility: What the viewer may see.
     """
     try:
         first, last = (float(params[name]) for name in ("from", "to"))
@@ -45,25 +45,25 @@ def answer(sources: Sources, params: Mapping[str, str], sight: Sight) -> list[di
     if not 0 <= first < last <= LATEST:  # also where one of them is no number
         return []
     start, end = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
-    found = completions(sources, start, end, sight, text, cursor)
+    found = completions(sources, start, end, visibility, text, cursor)
     return [{field.name: getattr(one, field.name) for field in fields(one)} for one in found]
 
 
 def completions(
-    sources: Sources, start: datetime, end: datetime, sight: Sight, text: str, cursor: int
+    sources: Sources, start: datetime, end: datetime, visibility: Visibility, text: str, cursor: int
 ) -> tuple[Completion, ...]:
     """What may come at the cursor of a search; never raises.
 
     Where the source does not answer, the fields of the catalogue are offered and no values.
     """
-    return complete(text, cursor, _known(sources, sight), partial(_values, sources, start, end, sight))
+    return complete(text, cursor, _known(sources, visibility), partial(_values, sources, start, end, visibility))
 
 
-def _known(sources: Sources, sight: Sight) -> list[Known]:
+def _known(sources: Sources, visibility: Visibility) -> list[Known]:
     found = {
         one.name: Known(one.name, one.help, one.kind in ("number", "time"))
         for one in catalogue().values()
-        if sight.identifiers or not one.identifier
+        if visibility.identifiers or not one.identifier
     }
     try:
         with deadline(PATIENCE):
@@ -71,14 +71,14 @@ def _known(sources: Sources, sight: Sight) -> list[Known]:
     except SourceError:
         return list(found.values())
     for one in listed.known:
-        hidden = not sight.identifiers and (tells_who(one.name) or tells_who(one.path))
+        hidden = not visibility.identifiers and (tells_who(one.name) or tells_who(one.path))
         if one.name not in found and not hidden:
             found[one.name] = Known(one.name, one.conflict, one.kind in ("number", "time"))
     return list(found.values())
 
 
-def _values(sources: Sources, start: datetime, end: datetime, sight: Sight, name: str) -> Mapping[str, int]:
-    if not sight.identifiers and tells_who(name):
+def _values(sources: Sources, start: datetime, end: datetime, visibility: Visibility, name: str) -> Mapping[str, int]:
+    if not visibility.identifiers and tells_who(name):
         return {}
     question = Question(_on_grid(start.timestamp() // _GRID), _on_grid(-(-end.timestamp() // _GRID)), EVERYTHING)
     try:
@@ -93,7 +93,7 @@ def _values(sources: Sources, start: datetime, end: datetime, sight: Sight, name
     return {
         value: count
         for value, count in top.values
-        if len(value) <= LONGEST_VALUE and masked_value(name, value, sight) == value
+        if len(value) <= LONGEST_VALUE and masked_value(name, value, visibility) == value
     }
 
 

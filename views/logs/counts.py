@@ -12,7 +12,7 @@ from collectors.logs import Fields, Histogram, Question, TopValues
 from collectors.registry import Sources
 from collectors.span import STEPS, Span
 from records.database import Database
-from views.logs.masks import Sight, masked_histogram, masked_top
+from views.logs.masks import Visibility, masked_histogram, masked_top
 from views.logs.patterns import Patterns, load_patterns
 from views.logs.view import Asked, checked
 from views.shared.ages import oldest
@@ -62,7 +62,7 @@ class Values:
     masked: frozenset[tuple[str, str]] = frozenset()
 
 
-def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sight) -> Answer[Counts | None]:
+def load_counts(sources: Sources, asked: Asked, span: Span, by: str, visibility: Visibility) -> Answer[Counts | None]:
     """Lines over time, broken down by a field; ``None`` where the search cannot be asked.
 
     Raises:
@@ -71,7 +71,7 @@ def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sigh
     if checked(sources, asked) is not None:
         return _nothing(sources)
     remarks: list[str] = []
-    if tells_who(by) and not sight.identifiers:
+    if tells_who(by) and not visibility.identifiers:
         remarks.append(f"{by} tells who somebody is: counting by it needs the role operator. Levels are shown.")
         by = "level"
     step = next((step for step in STEPS if span.seconds / step <= BARS), STEPS[-1])
@@ -79,13 +79,15 @@ def load_counts(sources: Sources, asked: Asked, span: Span, by: str, sight: Sigh
     kept, events = side_by_side(
         lambda: sources.logs.histogram(question, step=step, by=by), lambda: events_or_none(sources, span)
     )
-    found = masked_histogram(kept.value, by, sight)
+    found = masked_histogram(kept.value, by, visibility)
     if found.partial:
         remarks.append(found.partial)
     return Answer(Counts(found, by, events, tuple(remarks)), kept.as_of, kept.error)
 
 
-def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str], sight: Sight) -> Answer[Values | None]:
+def load_values(
+    sources: Sources, asked: Asked, span: Span, more: Sequence[str], visibility: Visibility
+) -> Answer[Values | None]:
     """The most frequent values of the listed fields and of those in ``more``; ``None`` where it cannot be asked.
 
     Raises:
@@ -96,7 +98,7 @@ def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str],
     kept = sources.logs.fields()
     fields = kept.value
     hidden: tuple[str, ...] = ()
-    if not sight.identifiers:
+    if not visibility.identifiers:
         fields = replace(
             fields, known=tuple(one for one in fields.known if not tells_who(one.name) and not tells_who(one.path))
         )
@@ -107,14 +109,14 @@ def load_values(sources: Sources, asked: Asked, span: Span, more: Sequence[str],
         return kept.with_value(Values(fields, (), hidden))
     question = Question(span.start, span.end, asked.expression)
     top = sources.logs.top_values(question, names, limit=MOST_VALUES)
-    shown = tuple(masked_top(one, sight) for one in top.value)
+    shown = tuple(masked_top(one, visibility) for one in top.value)
     plain = {(one.field, value) for one in top.value for value, _ in one.values}
     masked = frozenset((one.field, value) for one in shown for value, _ in one.values) - plain
     return oldest([kept, top], Values(fields, shown, hidden, masked))
 
 
 def load_said(
-    sources: Sources, database: Database | None, asked: Asked, span: Span, sight: Sight
+    sources: Sources, database: Database | None, asked: Asked, span: Span, visibility: Visibility
 ) -> Answer[Patterns | None]:
     """The patterns of the lines that match; ``None`` where the search cannot be asked.
 
@@ -124,7 +126,7 @@ def load_said(
     if checked(sources, asked) is not None:
         return _nothing(sources)
     events = events_or_none(sources, span)
-    return load_patterns(sources, database, span, asked.expression, sight=sight, events=events)
+    return load_patterns(sources, database, span, asked.expression, visibility=visibility, events=events)
 
 
 def _nothing(sources: Sources) -> Answer[None]:

@@ -19,7 +19,7 @@ from collectors.elasticsearch.search import at
 from collectors.errors import SourceError
 from collectors.logs import Line, Question
 from collectors.registry import Sources
-from views.logs.masks import Sight, masked
+from views.logs.masks import Visibility, masked
 from views.logs.view import checked, told, understood
 
 PAGE = 1000
@@ -55,14 +55,16 @@ class Export:
     chunks: Iterator[bytes]
 
 
-def prepare(sources: Sources, params: Mapping[str, Sequence[str]], sight: Sight, most: int, size: int = PAGE) -> Export:
+def prepare(
+    sources: Sources, params: Mapping[str, Sequence[str]], visibility: Visibility, most: int, size: int = PAGE
+) -> Export:
     """A file of the lines that the parameters of an address ask for.
 
     Args:
         sources: The environment's sources.
         params: ``from`` and ``to`` (ISO 8601 with a zone), ``q``, ``f`` (repeated), ``cols`` (with commas), ``order``
             (``newest`` or ``oldest``) and ``format`` (``ndjson`` or ``csv``).
-        sight: What the viewer may see.
+        visibility: What the viewer may see.
         most: Most lines of a file.
         size: Lines that are in memory at a time.
 
@@ -79,7 +81,7 @@ def prepare(sources: Sources, params: Mapping[str, Sequence[str]], sight: Sight,
     order = _one(params, "order", "newest")
     if order not in ("newest", "oldest"):
         raise InvalidExport("order must be newest or oldest.")
-    asked = understood(_one(params, "q", ""), params.get("f", ()), sight)
+    asked = understood(_one(params, "q", ""), params.get("f", ()), visibility)
     mistake = next(iter(asked.mistakes), None) or checked(sources, asked)
     if mistake is not None:
         raise InvalidExport(f"The search cannot be asked: {mistake.message}")
@@ -87,7 +89,7 @@ def prepare(sources: Sources, params: Mapping[str, Sequence[str]], sight: Sight,
     question = Question(start, end, asked.expression)
     total = sources.logs.count(question).value
     pages = sources.logs.scan(question, order="oldest" if order == "oldest" else "newest", size=size, most=most)
-    lines = (masked(line, sight) for page in pages for line in page.lines)
+    lines = (masked(line, visibility) for page in pages for line in page.lines)
     cut = f"Cut after {most:,} of {total:,} lines." if total > most else ""
     make = _ndjson if form == "ndjson" else _csv
     name = f"logs-{start:%Y%m%dT%H%M%SZ}-{end:%Y%m%dT%H%M%SZ}.{form}"

@@ -50,7 +50,7 @@ _SHORTEST_LOOSE = 3
 
 
 @dataclass(frozen=True)
-class Sight:
+class Visibility:
     """What a viewer may see of the lines.
 
     Attributes:
@@ -62,8 +62,8 @@ class Sight:
     key: bytes = _PROCESS_KEY
 
     @classmethod
-    def of(cls, settings: Settings, identifiers: bool) -> Sight:
-        """The sight of a viewer with or without the right, with pseudonyms as the settings want them."""
+    def of(cls, settings: Settings, identifiers: bool) -> Visibility:
+        """The visibility of a viewer with or without the right, with pseudonyms as the settings want them."""
         configured = settings.server.pseudonym_key
         return cls(identifiers, configured.get_secret_value().encode() if configured is not None else _PROCESS_KEY)
 
@@ -76,56 +76,59 @@ class Sight:
         return f"{name}~{digest.hexdigest()}"
 
 
-def masked(line: Line, sight: Sight) -> Line:
-    """The line as somebody with this sight may see it."""
-    if sight.identifiers:
+def masked(line: Line, visibility: Visibility) -> Line:
+    """The line as somebody with this visibility may see it."""
+    if visibility.identifiers:
         return line
-    mask = _Mask(line, sight)
-    fields = {name: _known(name, value, mask, sight) for name, value in line.fields.items()}
+    mask = _Mask(line, visibility)
+    fields = {name: _known(name, value, mask, visibility) for name, value in line.fields.items()}
     return replace(line, message=mask.text(line.message), fields=fields, document=mask.tree(line.document, ()))
 
 
-def masked_around(around: Around, sight: Sight) -> Around:
-    """The lines around a line as somebody with this sight may see them."""
-    if sight.identifiers:
+def masked_around(around: Around, visibility: Visibility) -> Around:
+    """The lines around a line as somebody with this visibility may see them."""
+    if visibility.identifiers:
         return around
     return replace(
         around,
-        before=tuple(masked(line, sight) for line in around.before),
-        line=masked(around.line, sight),
-        after=tuple(masked(line, sight) for line in around.after),
-        same={name: sight.pseudonym(name, value) if _tells_who(name) else value for name, value in around.same.items()},
+        before=tuple(masked(line, visibility) for line in around.before),
+        line=masked(around.line, visibility),
+        after=tuple(masked(line, visibility) for line in around.after),
+        same={
+            name: visibility.pseudonym(name, value) if _tells_who(name) else value
+            for name, value in around.same.items()
+        },
     )
 
 
-def masked_pattern(pattern: Pattern, sight: Sight) -> Pattern:
-    """A pattern as somebody with this sight may see it: a word that tells of a person is left open.
+def masked_pattern(pattern: Pattern, visibility: Visibility) -> Pattern:
+    """A pattern as somebody with this visibility may see it: a word that tells of a person is left open.
 
     Nothing of it may be told by a filter that is made of its words either.
     """
-    if sight.identifiers:
+    if visibility.identifiers:
         return pattern
-    words = tuple(word if masked_text(word, sight) == word else WILDCARD for word in pattern.words)
+    words = tuple(word if masked_text(word, visibility) == word else WILDCARD for word in pattern.words)
     # A name and its value may be two words; what changes then cannot be told word by word.
-    if words == pattern.words and masked_text(pattern.template, sight) != pattern.template:
+    if words == pattern.words and masked_text(pattern.template, visibility) != pattern.template:
         words = (WILDCARD,)
     return replace(pattern, words=words)
 
 
-def masked_text(text: str, sight: Sight) -> str:
-    """A text that belongs to no line, as somebody with this sight may see it."""
-    if sight.identifiers:
+def masked_text(text: str, visibility: Visibility) -> str:
+    """A text that belongs to no line, as somebody with this visibility may see it."""
+    if visibility.identifiers:
         return text
-    text = _named().sub(lambda match: match["before"] + sight.pseudonym(match["name"], match["value"]), text)
-    return _ADDRESSES.sub(lambda match: sight.pseudonym("address", match.group()), text)
+    text = _named().sub(lambda match: match["before"] + visibility.pseudonym(match["name"], match["value"]), text)
+    return _ADDRESSES.sub(lambda match: visibility.pseudonym("address", match.group()), text)
 
 
-def masked_value(field: str, value: str, sight: Sight) -> str:
-    """A value that is counted or offered apart from its line, as somebody with this sight may see it.
+def masked_value(field: str, value: str, visibility: Visibility) -> str:
+    """A value that is counted or offered apart from its line, as somebody with this visibility may see it.
 
     Without its line nothing tells whose it is but its form.
     """
-    if sight.identifiers:
+    if visibility.identifiers:
         return value
     known = known_field(field)
     telling = known is None or known.kind == "text"
@@ -135,24 +138,24 @@ def masked_value(field: str, value: str, sight: Sight) -> str:
         # Names of parts may begin like an identifier, so in their fields a digit is needed too.
         apart = any(mark.isdigit() or (telling and mark in "-_.") for mark in word)
         name = _form_of(word) if apart else ""
-        return sight.pseudonym(name, match.group()) if name else match.group()
+        return visibility.pseudonym(name, match.group()) if name else match.group()
 
-    return masked_text(_WORDS.sub(mask, value), sight)
+    return masked_text(_WORDS.sub(mask, value), visibility)
 
 
-def masked_histogram(found: Histogram, by: str, sight: Sight) -> Histogram:
-    """Counts over time as somebody with this sight may see them; columns that become one are added."""
-    names = [masked_value(by, str(column), sight) for column in found.frame.columns]
+def masked_histogram(found: Histogram, by: str, visibility: Visibility) -> Histogram:
+    """Counts over time as somebody with this visibility may see them; columns that become one are added."""
+    names = [masked_value(by, str(column), visibility) for column in found.frame.columns]
     if names == list(found.frame.columns):
         return found
     return replace(found, frame=found.frame.T.groupby(names, sort=False).sum().T)
 
 
-def masked_top(found: TopValues, sight: Sight) -> TopValues:
-    """Frequent values as somebody with this sight may see them; those that become one are added."""
+def masked_top(found: TopValues, visibility: Visibility) -> TopValues:
+    """Frequent values as somebody with this visibility may see them; those that become one are added."""
     counts: dict[str, int] = {}
     for value, count in found.values:
-        shown = masked_value(found.field, value, sight)
+        shown = masked_value(found.field, value, visibility)
         counts[shown] = counts.get(shown, 0) + count
     return replace(found, values=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
 
@@ -202,8 +205,8 @@ def _folded(text: str) -> str:
 class _Mask:
     """What to replace in the texts of one line."""
 
-    def __init__(self, line: Line, sight: Sight) -> None:
-        self._sight = sight
+    def __init__(self, line: Line, visibility: Visibility) -> None:
+        self._sight = visibility
         self._paths = _paths()
         self._values: dict[str, str] = {}
         for name in set(self._paths.values()):
@@ -288,5 +291,5 @@ def _tells_who(name: str) -> bool:
     return known is not None and known.identifier
 
 
-def _known(name: str, value: Any, mask: _Mask, sight: Sight) -> Any:
-    return sight.pseudonym(name, value) if _tells_who(name) else mask.tree(value, ())
+def _known(name: str, value: Any, mask: _Mask, visibility: Visibility) -> Any:
+    return visibility.pseudonym(name, value) if _tells_who(name) else mask.tree(value, ())

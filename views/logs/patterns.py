@@ -23,7 +23,7 @@ from collectors.span import Span
 from records.database import Database
 from records.pattern_mutes import Mute
 from records.patterns import Memory
-from views.logs.masks import Sight, masked, masked_pattern, masked_text
+from views.logs.masks import Visibility, masked, masked_pattern, masked_text
 from views.logs.pattern_baseline import Floats, Remembered, Volume, standing_of, stretches
 from views.logs.rules.pattern_changes import Usual, is_new, surged
 from views.logs.rules.patterns import Miner, Pattern
@@ -133,7 +133,7 @@ def load_patterns(
     span: Span,
     query: Expression = EVERYTHING,
     *,
-    sight: Sight,
+    visibility: Visibility,
     events: Sequence[Event] = (),
     size: int = LINES,
 ) -> Answer[Patterns]:
@@ -144,7 +144,7 @@ def load_patterns(
         database: The records; ``None`` where they cannot be reached.
         span: The window.
         query: Which lines.
-        sight: What the viewer may see of the examples.
+        visibility: What the viewer may see of the examples.
         events: What happened within the window, for the deploy that ran when a pattern appeared.
         size: Most lines to look at.
 
@@ -163,7 +163,7 @@ def load_patterns(
     # A part of the lines cannot be set against counts of all lines.
     parts = (stretches(one.times, span) * sampled.weight for one in mined)
     volume = Volume.of(parts, span, remembered) if whole else None
-    found = [_found(one, sampled, span, remembered, sight, events, volume) for one in mined]
+    found = [_found(one, sampled, span, remembered, visibility, events, volume) for one in mined]
     found.sort(key=_urgency)
     remarks = [*_remarks(sampled, whole), *remembered.remarks]
     patterns = Patterns(
@@ -171,7 +171,7 @@ def load_patterns(
         len(sampled.lines),
         sampled.total,
         remembered.memory.since if remembered.memory is not None else None,
-        tuple(replace(mute, template=masked_text(mute.template, sight)) for mute in remembered.mutes),
+        tuple(replace(mute, template=masked_text(mute.template, visibility)) for mute in remembered.mutes),
         tuple(remarks),
         sampled.query,
     )
@@ -197,7 +197,7 @@ def _found(
     sampled: Sampled,
     span: Span,
     remembered: Remembered,
-    sight: Sight,
+    visibility: Visibility,
     events: Sequence[Event],
     volume: Volume | None,
 ) -> Found:
@@ -215,11 +215,11 @@ def _found(
     new = is_new(first, span.start, memory.since if memory is not None else None)
     count = round(len(mined.times) * sampled.weight)
     return Found(
-        masked_pattern(mined.pattern, sight),
+        masked_pattern(mined.pattern, visibility),
         count,
         count / sampled.total if sampled.total else 0.0,
         tuple((_trend(mined.times, span) * sampled.weight).tolist()),
-        tuple(masked(line, sight) for line in mined.examples),
+        tuple(masked(line, visibility) for line in mined.examples),
         first,
         version,
         _deploy_before(first, events),

@@ -23,7 +23,7 @@ from collectors.span import Span
 from records.database import Database
 from records.leases import Lease
 from records.patterns import KnownPattern, Learned, Memory, bucket_of, read_memory, save_learned
-from views.logs.masks import Sight, masked
+from views.logs.masks import Visibility, masked
 from views.logs.rules.patterns import Miner, Pattern, text_of
 
 LINES = 5000
@@ -180,7 +180,7 @@ def _learned(
         times = sorted(line.time for line in lines if line.time is not None)
         if pattern is None or not times:  # forgotten already, among more patterns than a miner holds
             continue
-        example = masked(lines[0], Sight(identifiers=False)).message
+        example = masked(lines[0], Visibility(identifiers=False)).message
         known = KnownPattern(
             pattern.id,
             pattern.level,

@@ -37,7 +37,7 @@ from collectors.log_query import (
 from collectors.logs import Around, Bookmark, Kinship, Line, Order, Question
 from collectors.registry import Sources
 from collectors.span import Span
-from views.logs.masks import Sight, identified_by, masked, masked_around, masked_pattern
+from views.logs.masks import Visibility, identified_by, masked, masked_around, masked_pattern
 from views.logs.rules.patterns import WILDCARD, Miner, Pattern, fixed_phrases, text_of
 from views.shared.events import load_events
 from views.shared.parallel import side_by_side
@@ -177,7 +177,7 @@ class Opened:
     same_pattern: str
 
 
-def understood(text: str, filters: Sequence[str], sight: Sight) -> Asked:
+def understood(text: str, filters: Sequence[str], visibility: Visibility) -> Asked:
     """What a search and its filters ask for; never raises.
 
     Searching by who somebody is needs the right to see who: the number of hits would tell it otherwise.
@@ -191,7 +191,7 @@ def understood(text: str, filters: Sequence[str], sight: Sight) -> Asked:
             mistakes.append(_mistaken(mistake, one, filter=place > 0))
             continue
         who = frozenset(filter(tells_who, fields_of(expression)))
-        refused = () if sight.identifiers else forbidden_fields(expression, who)
+        refused = () if visibility.identifiers else forbidden_fields(expression, who)
         if refused:
             start = max(one.find(refused[0]), 0)
             mistakes.append(
@@ -204,7 +204,7 @@ def understood(text: str, filters: Sequence[str], sight: Sight) -> Asked:
                 )
             )
             continue
-        for word, what in () if sight.identifiers else _identified(expression):
+        for word, what in () if visibility.identifiers else _identified(expression):
             if what:
                 start = max(one.find(word), 0)
                 message = f"{word} looks like {what}: searching for who somebody is needs the role operator."
@@ -250,7 +250,7 @@ def load_page(
     order: Order = "newest",
     after: Next | None = None,
     columns: Sequence[str] = (),
-    sight: Sight,
+    visibility: Visibility,
     size: int = PAGE,
 ) -> LogPage:
     """A page of lines, with the deploys, restarts and alerts between them.
@@ -262,7 +262,7 @@ def load_page(
         order: Newest or oldest first.
         after: Where the page begins; the list's beginning otherwise.
         columns: Fields whose values the rows have.
-        sight: What the viewer may see.
+        visibility: What the viewer may see.
         size: Most lines of the page.
 
     Raises:
@@ -275,7 +275,7 @@ def load_page(
     bookmark = after.bookmark if after is not None else None
     ask = partial(sources.logs.page, question, size=size, order=order, after=bookmark)
     page, (events, remarks) = side_by_side(ask, partial(_events, sources, span))
-    lines = [masked(line, sight) for line in page.lines]
+    lines = [masked(line, visibility) for line in page.lines]
     found = [_row(line, columns) for line in lines]
     rows = interleaved(found, events, order, before=after.time if after is not None else None, last=page.after is None)
     following = Next(page.after, found[-1].time) if page.after is not None else None
@@ -319,17 +319,19 @@ def interleaved(
     return (*found, *waiting)
 
 
-def load_line(sources: Sources, line_id: str, sight: Sight) -> Answer[Opened | None]:
+def load_line(sources: Sources, line_id: str, visibility: Visibility) -> Answer[Opened | None]:
     """One line with all it has; ``None`` where it is gone.
 
     Raises:
         SourceError: No usable answer.
     """
     found = sources.logs.line(line_id)
-    return Answer(None if found is None else _opened(found, sight), datetime.now(UTC))
+    return Answer(None if found is None else _opened(found, visibility), datetime.now(UTC))
 
 
-def load_around(sources: Sources, line_id: str, same: Kinship, sight: Sight, size: int = 20) -> Answer[Around | None]:
+def load_around(
+    sources: Sources, line_id: str, same: Kinship, visibility: Visibility, size: int = 20
+) -> Answer[Around | None]:
     """The lines just before and just after a line; ``None`` where it is gone.
 
     Raises:
@@ -337,7 +339,7 @@ def load_around(sources: Sources, line_id: str, same: Kinship, sight: Sight, siz
     """
     found = sources.logs.line(line_id)
     around = None if found is None else sources.logs.around(found, same=same, size=size)
-    return Answer(None if around is None else masked_around(around, sight), datetime.now(UTC))
+    return Answer(None if around is None else masked_around(around, visibility), datetime.now(UTC))
 
 
 def filter_of(name: str, value: object, *, out: bool = False) -> str:
@@ -404,12 +406,14 @@ def _cut(value: Any, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _opened(line: Line, sight: Sight) -> Opened:
+def _opened(line: Line, visibility: Visibility) -> Opened:
     miner = Miner()
     component = str(line.fields.get("component", ""))
     pattern = miner.get(miner.add(line.level, component, told(line)))
-    seen = masked(line, sight)
-    allowed = {name: value for name, value in line.fields.items() if sight.identifiers or name not in identifiers()}
+    seen = masked(line, visibility)
+    allowed = {
+        name: value for name, value in line.fields.items() if visibility.identifiers or name not in identifiers()
+    }
     if line.level:
         allowed["level"] = line.level
     filters = {
@@ -420,11 +424,11 @@ def _opened(line: Line, sight: Sight) -> Opened:
     related = {name: filters[name] for name in RELATED if name in filters}
     if pattern is None:
         return Opened(seen, related, filters, "", "")
-    shown = masked(replace(line, message=pattern.template), sight).message
+    shown = masked(replace(line, message=pattern.template), visibility).message
     # What was masked is no phrase to search for: the filter would tell it.
     words = tuple(
         ours if ours == theirs else WILDCARD for ours, theirs in zip(shown.split(), pattern.words, strict=False)
     )
     whole = len(words) == len(pattern.words)
-    safe = masked_pattern(replace(pattern, words=words), sight)
+    safe = masked_pattern(replace(pattern, words=words), visibility)
     return Opened(seen, related, filters, shown, pattern_filter(safe) if whole else "")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from collectors.logs import Around, Histogram, Line, TopValues
 from settings import Server, Settings
 from views.logs.masks import (
-    Sight,
+    Visibility,
     identified_by,
     masked,
     masked_around,
@@ -24,8 +24,8 @@ from views.logs.rules.patterns import Pattern
 from views.logs.view import pattern_filter, understood
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-BLIND = Sight(identifiers=False, key=b"a key of the tests")
-SEEING = Sight(identifiers=True)
+BLIND = Visibility(identifiers=False, key=b"a key of the tests")
+SEEING = Visibility(identifiers=True)
 
 
 def line(message: str, fields: dict[str, object] | None = None, document: dict[str, object] | None = None) -> Line:
@@ -38,7 +38,7 @@ def everything(one: Line) -> str:
 
 def test_somebody_with_the_right_sees_the_line_as_it_is():
     one = line("login of user-17", {"user_id": "user-17"})
-    assert masked(one, Sight(identifiers=True)) is one
+    assert masked(one, Visibility(identifiers=True)) is one
 
 
 def test_an_identifier_is_replaced_in_its_field_and_wherever_else_it_stands():
@@ -104,14 +104,14 @@ def test_an_object_in_the_place_of_an_identifier_is_replaced_as_a_whole():
 def test_the_same_value_has_the_same_pseudonym_under_a_key_and_another_under_another():
     assert BLIND.pseudonym("user_id", "olga") == BLIND.pseudonym("user_id", "olga")
     assert BLIND.pseudonym("user_id", "olga") != BLIND.pseudonym("user_id", "bob")
-    assert BLIND.pseudonym("user_id", "olga") != Sight(False, b"another key").pseudonym("user_id", "olga")
+    assert BLIND.pseudonym("user_id", "olga") != Visibility(False, b"another key").pseudonym("user_id", "olga")
 
 
 def test_the_settings_may_hold_the_key_and_otherwise_it_is_one_for_the_process():
     keyed = Settings(server=Server(pseudonym_key="sixteen letters and more"))
-    assert Sight.of(keyed, False) == Sight.of(keyed, False)
-    assert Sight.of(keyed, False).key == b"sixteen letters and more"
-    assert Sight.of(Settings(), False).key == Sight.of(Settings(), False).key != b""
+    assert Visibility.of(keyed, False) == Visibility.of(keyed, False)
+    assert Visibility.of(keyed, False).key == b"sixteen letters and more"
+    assert Visibility.of(Settings(), False).key == Visibility.of(Settings(), False).key != b""
 
 
 def test_the_lines_around_a_line_are_masked_and_so_is_what_they_share():

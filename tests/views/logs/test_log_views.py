@@ -22,7 +22,7 @@ from views.logs import export as log_export
 from views.logs.complete import completions
 from views.logs.counts import load_counts, load_values
 from views.logs.export import InvalidExport
-from views.logs.masks import Sight
+from views.logs.masks import Visibility
 from views.logs.view import (
     Row,
     interleaved,
@@ -37,7 +37,7 @@ from views.logs.view import (
 END = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
 START = END - timedelta(hours=1)
 SPAN = Span.of(START, END, 721)
-ALL_SEEING, BLIND = Sight(identifiers=True), Sight(identifiers=False, key=b"a key of the tests")
+ALL_SEEING, BLIND = Visibility(identifiers=True), Visibility(identifiers=False, key=b"a key of the tests")
 ANYTHING = understood("", (), ALL_SEEING)
 LINES = 530
 NEWLINE_FORMULA = '=1+1\n"quoted", <script>alert(1)</script> \u202ebidi'
@@ -85,7 +85,7 @@ def sources(real_elasticsearch, settings_of, build):
 def pages(sources, asked, order="newest", size=100, **more):
     after = None
     while True:
-        page = load_page(sources, asked, SPAN, order=order, after=after, sight=ALL_SEEING, size=size, **more)
+        page = load_page(sources, asked, SPAN, order=order, after=after, visibility=ALL_SEEING, size=size, **more)
         yield page
         after = page.after
         if after is None:
@@ -115,7 +115,7 @@ def test_a_mistake_is_told_with_its_place_whether_it_is_in_the_search_or_in_a_fi
 
 
 def test_a_field_that_no_line_has_is_told_with_the_one_that_may_be_meant(sources):
-    page = load_page(sources, understood("compnent:storage", (), ALL_SEEING), SPAN, sight=ALL_SEEING)
+    page = load_page(sources, understood("compnent:storage", (), ALL_SEEING), SPAN, visibility=ALL_SEEING)
     assert page.rows == ()
     assert page.mistake is not None
     assert page.mistake.suggestion == "component:storage"
@@ -179,7 +179,7 @@ def test_lines_that_arrive_meanwhile_are_counted_and_change_no_page(real_elastic
 def test_a_row_has_the_columns_that_were_chosen_and_the_error_behind_the_message(sources):
     page = load_page(
         sources, understood("level:error", (), ALL_SEEING), SPAN,
-        columns=("component", "fields.duration_ms", "no.such.field"), sight=ALL_SEEING,
+        columns=("component", "fields.duration_ms", "no.such.field"), visibility=ALL_SEEING,
     )  # fmt: skip
     row = page.rows[0]
     assert row.cells[0] in ("storage", "memory")
@@ -189,7 +189,7 @@ def test_a_row_has_the_columns_that_were_chosen_and_the_error_behind_the_message
 
 
 def test_without_metrics_the_list_is_there_and_says_what_is_not_among_its_lines(sources):
-    page = load_page(sources, ANYTHING, SPAN, sight=ALL_SEEING)
+    page = load_page(sources, ANYTHING, SPAN, visibility=ALL_SEEING)
     assert page.lines == len(page.rows) > 0
     assert "Deploys, restarts and alerts are not shown" in page.remarks[0]
 
@@ -200,7 +200,7 @@ def test_a_store_that_is_down_costs_an_error_that_says_so(servers, real_elastics
         proxy.switch("refuse")
         sources = build(settings_of(proxy.url))
         with pytest.raises(SourceError):
-            load_page(sources, ANYTHING, SPAN, sight=ALL_SEEING)
+            load_page(sources, ANYTHING, SPAN, visibility=ALL_SEEING)
         assert newer(sources, ANYTHING, START, END) is None
     finally:
         proxy.close()
@@ -250,7 +250,7 @@ def test_every_filter_that_a_line_offers_finds_the_line_itself(sources):
         found = {row.id for page in pages(sources, asked, size=200) for row in page.rows}
         assert line.id in found, text
     assert len({row.id for row in load_page(sources, understood(opened.related["request_id"], (), ALL_SEEING), SPAN,
-                                            sight=ALL_SEEING).rows}) == 5  # fmt: skip
+                                            visibility=ALL_SEEING).rows}) == 5  # fmt: skip
 
 
 def test_a_viewer_without_the_right_gets_no_filter_and_no_text_that_tells_who(sources):
@@ -258,7 +258,7 @@ def test_a_viewer_without_the_right_gets_no_filter_and_no_text_that_tells_who(so
     user = line.fields["user_id"]
     opened = load_line(sources, line.id, BLIND).value
     around = load_around(sources, line.id, "all", BLIND).value
-    page = load_page(sources, ANYTHING, SPAN, columns=("user_id", "fields.user_id"), sight=BLIND)
+    page = load_page(sources, ANYTHING, SPAN, columns=("user_id", "fields.user_id"), visibility=BLIND)
     assert "user_id" not in {*opened.filters, *opened.related}
     for shown in (opened, around, page.rows):
         assert user not in repr(shown)
@@ -302,9 +302,9 @@ def test_with_a_search_that_cannot_be_asked_nothing_is_counted(sources):
 # Files.
 
 
-def exported(sources, sight=ALL_SEEING, most=10_000, **params):
+def exported(sources, visibility=ALL_SEEING, most=10_000, **params):
     window = {"from": [START.isoformat()], "to": [END.isoformat()]}
-    made = log_export.prepare(sources, window | {name: [value] for name, value in params.items()}, sight, most)
+    made = log_export.prepare(sources, window | {name: [value] for name, value in params.items()}, visibility, most)
     return made, b"".join(made.chunks).decode()
 
 

@@ -26,13 +26,13 @@ from tests.support import log_lines
 from tests.support.log_lines import document, every
 from tests.support.looping import until
 from ui.window import Window
-from views.logs.masks import Sight
+from views.logs.masks import Visibility
 from views.logs.patterns import TREND_POINTS, Found, Patterns, load_patterns
 from views.logs.sampler import SETTLE, learn, load_running
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-ALL = Sight(identifiers=True)
-NOTHING = Sight(identifiers=False)
+ALL = Visibility(identifiers=True)
+NOTHING = Visibility(identifiers=False)
 
 
 @pytest.fixture
@@ -69,7 +69,9 @@ class Log:
         return Window(preset).span(self.now - before, Limits())
 
     def patterns(self, database: Database | None = None, preset: str = "1h", **more) -> Patterns:
-        return load_patterns(self.sources, database, self.span(preset), sight=more.pop("sight", ALL), **more).value
+        return load_patterns(
+            self.sources, database, self.span(preset), visibility=more.pop("visibility", ALL), **more
+        ).value
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def test_what_appears_within_the_window_is_new_and_what_was_there_before_is_not(
 def test_a_pattern_of_which_an_older_window_has_earlier_lines_than_the_records_is_not_told_as_new(log, database):
     log.say("stored memory NUMBER", 300, 40 * HOUR)
     log.learn(database)
-    earlier = load_patterns(log.sources, database, log.span("1h", before=30 * HOUR), sight=ALL).value
+    earlier = load_patterns(log.sources, database, log.span("1h", before=30 * HOUR), visibility=ALL).value
     (one,) = earlier.found
     assert one.new is None
     assert one.first_seen < log.now - 30 * HOUR
@@ -274,7 +276,7 @@ def test_neither_a_pattern_nor_what_is_kept_of_it_tells_of_a_person(log, databas
             )
         )
     log.learn(database)
-    patterns = log.patterns(database, sight=NOTHING)
+    patterns = log.patterns(database, visibility=NOTHING)
     (one,) = patterns.found
     assert one.pattern.template == "user <user_id> signed in from <ip> as <email>"
     kept = read_memory(database, "test").patterns[0]
@@ -319,7 +321,7 @@ def test_a_worker_that_is_behind_is_told(log, database):
 def test_a_source_that_fails_is_an_error_for_the_panel(quiet, faults, build, span_of):
     faults.switch("refuse", "elasticsearch")
     with pytest.raises(SourceError):
-        load_patterns(build(faults.settings()), None, span_of(faults), sight=ALL)
+        load_patterns(build(faults.settings()), None, span_of(faults), visibility=ALL)
 
 
 def test_the_last_good_patterns_stand_in_for_a_source_that_went_away(faults, build, real_elasticsearch):
@@ -330,7 +332,7 @@ def test_the_last_good_patterns_stand_in_for_a_source_that_went_away(faults, bui
     span = Window("1h").span(faults.moment, Limits())
 
     def load() -> Answer[Patterns]:
-        return load_patterns(sources, None, span, sight=ALL)
+        return load_patterns(sources, None, span, visibility=ALL)
 
     good = load()
     faults.switch("refuse", "elasticsearch")
