@@ -141,7 +141,10 @@ def said(facts, troubles=()):
             Facts((SLOW, FAILING, FULL), silent=[GATEWAY], service=service("not ready", "not ready"), alerts=FOUR),
             "broken", "Pool use is 100 %, 10× usual, limit 95 %",
         ),
-        (Facts(CALM, silent=[GATEWAY]), "broken", "Synaptic has given no usable answer since 12:00:00; below is what was before"),
+        (
+            Facts(CALM, silent=[GATEWAY]),
+            "broken", "Synaptic has given no usable answer since 12:00:00; below is what was before",
+        ),
         (
             Facts((SLOW,), deploys=[DEPLOY], alerts=FOUR),
             "broken", "Search p95 is 2.1 s, 35× usual, limit 500 ms, since 11:57:00, right after deploy 1.9.0",
