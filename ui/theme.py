@@ -297,7 +297,9 @@ CSS = """
 [data-testid="stLayoutWrapper"]:has(> [class*="st-key-cover-"]) { position: absolute; inset: 0; z-index: 1; }
 [class*="st-key-cover-"], [class*="st-key-cover-"] * { height: 100%; width: 100%; }
 [class*="st-key-cover-"] a { opacity: 0; }
-.st-key-findings [data-testid="stPageLink"] a, .st-key-findings [data-testid="stPageLink"] a * { white-space: normal; }
+.st-key-findings [data-testid="stPageLink"] :is(a, a *) { white-space: normal; }
+.st-key-findings [data-testid="stPageLink"] p { font-size: 1rem; }
+.st-key-happened { padding-top: 0.375rem; }
 .st-key-badges [data-testid="stPageLink"] a, .st-key-findings [data-testid="stPageLink"] a {
   padding: 0; min-height: 0;
 }
@@ -312,7 +314,7 @@ CSS = """
   .st-key-bar > * { flex-shrink: 0; }
 }
 @media (max-width: 767px) {
-  .st-key-bar > [class*="st-key-bar-environment-"] { flex: 0 0 7rem; width: 7rem; min-width: 0; }
+  .st-key-bar > [class*="st-key-bar-environment-"] { flex: 0 0 8rem; width: 8rem; min-width: 0; }
 }
 @media print {
   [data-testid="stSidebarCollapseButton"] { visibility: visible; }

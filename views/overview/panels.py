@@ -195,7 +195,7 @@ def events(found: Happened, span: Span) -> None:
     """What happened within the window, newest first."""
     tz = context.current().tz
     latest = found.events[::-1][:MOST_EVENTS]
-    with st.container(height=EVENTS_HEIGHT, border=False, gap="xsmall"):
+    with st.container(height=EVENTS_HEIGHT, border=False, gap="xsmall", key="happened"):
         for event in latest:
             # To the picture around it, on this very page.
             menu.text_link(
