@@ -280,7 +280,7 @@ CSS = """
 [data-testid="stCaptionContainer"] { color: var(--console-muted); opacity: 1; }
 [data-testid="stMarkdownContainer"] :is(p, li) a { text-decoration: underline 1px; text-underline-offset: 0.15em; }
 [data-testid="stButtonGroup"] [data-selected="true"] p { color: var(--console-chosen); }
-[data-testid="stLayoutWrapper"]:has(> .st-key-unseen) { position: absolute; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-unseen) { position: absolute; left: 0; width: 1px; overflow: hidden; }
 [data-testid="stMetricValue"] { line-height: 1.25; }
 [data-testid="stMetricLabel"] p { white-space: normal; }
 [class*="st-key-outdated-"] { filter: saturate(0.3); opacity: 0.9; }
@@ -312,6 +312,9 @@ CSS = """
 @media (max-width: 1100px) {
   .st-key-bar { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; overscroll-behavior-x: contain; }
   .st-key-bar > * { flex-shrink: 0; }
+}
+@media (hover: none) {
+  [data-testid="stDataFrame"] [data-testid="stElementToolbar"], .modebar-container { display: none; }
 }
 @media (max-width: 767px) {
   .st-key-bar > [class*="st-key-bar-environment-"] { flex: 0 0 8rem; width: 8rem; min-width: 0; }

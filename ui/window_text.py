@@ -245,7 +245,15 @@ def _time_of_day(text: str, reader: _Reader, after: _Stretch | None) -> _Stretch
         return today if today.start <= reader.now else reader.moment(reader.today - timedelta(days=1), clock, text)
     day = after.start.astimezone(reader.tz).date()
     same = reader.moment(day, clock, text)
-    return same if same.end > after.start else reader.moment(day + timedelta(days=1), clock, text)
+    if same.end > after.start:
+        return same
+    following = reader.moment(day + timedelta(days=1), clock, text)
+    if following.start > reader.now:
+        raise WindowTextError(
+            f"“{_short(text)}” comes before the beginning, and that of the day after has not come yet. "
+            "Write the earlier one first, such as 13:00 to 14:30."
+        )
+    return following
 
 
 def _clock(text: str) -> time:

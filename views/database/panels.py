@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from ui import address, context, tab
+from ui.clean import inert
+from ui.theme import STATUS
 
 PART = "part"
 """Name of the choice in the address."""
@@ -18,7 +20,11 @@ def chosen_part(parts: Mapping[str, str]) -> str:
     Args:
         parts: Name in the address → title, in their order; the first one is shown where the address names none.
     """
-    now = address.choice(PART, parts, next(iter(parts)))
+    asked = address.text(PART, 40)
+    titles = {title.lower(): name for name, title in parts.items()}
+    now = asked if asked in parts else titles.get(asked.lower(), next(iter(parts)))
+    if asked and asked != now and asked.lower() not in titles:
+        st.warning(f"Database has no part “{inert(asked)}”; this is {parts[now]}.", icon=STATUS["risk"].icon)
     key = f"database-part-{now}"
     tab.show(context.current(), parts[now])
 

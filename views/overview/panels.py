@@ -38,7 +38,7 @@ _EVENT_ICONS = {
 
 _REPLICA_STATUS = {"ready": "ok", "not ready": "risk", "unhealthy": "broken", "unreachable": "broken"}
 
-TILE_HEIGHT = 150
+TILE_HEIGHT = 168
 """Pixels of the tile of one figure: name, value, distance from usual, and a trend that can be read."""
 
 EVENTS_HEIGHT = 320
