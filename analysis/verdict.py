@@ -179,10 +179,29 @@ def _weight(reading: Reading) -> float:
 
 
 def when(since: datetime | None, until: datetime | None, clock: Clock) -> str:
-    """``since 10:05:10``, ``from 10:05:10 to 10:12:30`` or ``until 10:12:30``; empty where neither is known."""
+    """``since 10:05:10``, ``from 10:05:10 to 10:12:30``, ``at 10:05:10`` where these are one, or ``until 10:12:30``.
+
+    Empty where neither is known.
+    """
     if until is None:
         return f"since {clock(since)}" if since is not None else ""
+    if since is not None and clock(since) == clock(until):
+        return f"at {clock(since)}"
     return f"from {clock(since)} to {clock(until)}" if since is not None else f"until {clock(until)}"
+
+
+MOST_FOREIGN = 160
+"""Characters of a foreign text within a sentence: what stands behind it must stay readable."""
+
+
+def in_a_line(text: str, most: int = MOST_FOREIGN) -> str:
+    r"""A foreign text such as SQL for the middle of a sentence: on one line, and cut at its end.
+
+    >>> in_a_line("SELECT 1,\n       2", 11)
+    'SELECT 1, …'
+    """
+    plain = " ".join(text.split())
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 
 def in_words(times: float) -> str:

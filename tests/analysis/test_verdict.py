@@ -8,7 +8,7 @@ import pytest
 
 from analysis.events import Event, EventKind
 from analysis.series import Series
-from analysis.verdict import Cause, Finding, Reading, before, of_reading, overall, worst
+from analysis.verdict import Cause, Finding, Reading, before, in_a_line, of_reading, overall, when, worst
 from tests.analysis.frames import NAN, index, minute
 from ui import format
 
@@ -108,6 +108,17 @@ def test_a_trouble_of_the_past_is_told_with_both_its_times():
     assert said(replace(past, since=None)) == (
         "broken", "Search latency was 840 ms, 3.4× usual, limit 250 ms, until 12:59",
     )  # fmt: skip
+
+
+def test_a_trouble_of_one_moment_is_told_with_that_moment_and_not_from_it_to_itself():
+    assert when(minute(58), minute(58), lambda moment: f"{moment:%H:%M}") == "at 12:58"
+
+
+def test_a_statement_within_a_sentence_is_one_line_and_leaves_room_for_what_follows():
+    assert (
+        in_a_line("UPDATE memories\n   SET body = $1\tWHERE id = $2") == "UPDATE memories SET body = $1 WHERE id = $2"
+    )
+    assert in_a_line("SELECT " * 100) == ("SELECT " * 100)[:159] + "…"
 
 
 def test_users_who_fail_to_sign_in_are_not_put_down_to_a_deploy():

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from analysis.events import Event, EventKind
-from analysis.verdict import Cause, Clock, Finding, Reading, Status, Words, of_reading, when, worst
+from analysis.verdict import Cause, Clock, Finding, Reading, Status, Words, in_a_line, of_reading, when, worst
 from collectors.cache import Answer
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
@@ -40,8 +40,28 @@ NOW = timedelta(seconds=30)
 FEW = 3
 """Sessions that waited at one moment from which on that is worth a word of a window of the past."""
 
+BRIEF = timedelta(seconds=30)
+"""Less than two judgements of the worker: what lasted no longer is told after all that did."""
+
+SHORT = timedelta(minutes=2)
+DWARFED = 10
+"""What lasted less than ``SHORT``, and ten times less than the longest trouble that was broken, is told after it."""
+
+SAMPLED = timedelta(minutes=1)
+"""How long one moment of waiting for locks stands for: the worst one of a minute is kept."""
+
+MOST_KEPT = 320
+"""Characters of a sentence of the records: its times stand behind it and must stay readable."""
+
+INCIDENT = frozenset({Cause.SILENT, Cause.LOCK, Cause.EXHAUSTED, Cause.DEPLOY, Cause.SYMPTOM})
+"""Kinds of findings of which one that lasted makes others short: what will run out may go on for days."""
+
 FROM_FIGURES = frozenset({"alerts"})
 """Keys of troubles of the records that the window's own history tells better."""
+
+
+LOCKS_KEY = "database:locks"
+"""Key of the finding that sessions waited for locks."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +154,7 @@ def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: M
     if alerts is not None:
         found.append(alerts)
     past = Past(
-        tuple(worst(found)),
+        tuple(by_worth(found, span)),
         tuple(figures),
         events,
         of_database.locks,
@@ -144,6 +164,34 @@ def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: M
         tuple(failures.values()),
     )
     return Answer(past, datetime.now(UTC))
+
+
+def by_worth(found: Sequence[Finding], span: Span) -> list[Finding]:
+    """Findings of a window with the most important first: what lasted, the cause of it, how bad it was.
+
+    A blip is never told before what lasted, whatever kind of thing it was: a balancer that could not reach a replica
+    that just started is not what a night was about.
+    """
+    longest = max(
+        (_lasted(one, span) for one in found if one.status == "broken" and one.cause in INCIDENT), default=timedelta()
+    )
+
+    def place(one: Finding) -> int:
+        if one.cause is Cause.ALERT:
+            return 0  # its times are those of its beginnings; it comes late by its kind
+        lasted = _lasted(one, span)
+        if lasted < BRIEF:
+            return 2
+        return 1 if lasted < SHORT and lasted * DWARFED < longest else 0
+
+    return sorted(worst(found), key=place)
+
+
+def _lasted(one: Finding, span: Span) -> timedelta:
+    """How much of the window a trouble took."""
+    began = max(one.since, span.start) if one.since is not None else span.start
+    ended = min(one.until, span.end) if one.until is not None else span.end
+    return max(ended - began, timedelta()) + (SAMPLED if one.identity == LOCKS_KEY else timedelta())
 
 
 def overall(past: Past) -> Status:
@@ -174,7 +222,7 @@ def badges(past: Past, value: Words) -> tuple[Badge, ...]:
         text = f"{len(alerts) or 'no'} alert{'' if len(alerts) == 1 else 's'} began to fire"
         made.append(Badge("alerts", text, "risk" if alerts else "ok", "alerts"))
     if past.locks is not None:
-        worst_: Status = next((one.status for one in past.findings if one.identity == "database:locks"), "ok")
+        worst_: Status = next((one.status for one in past.findings if one.identity == LOCKS_KEY), "ok")
         text = f"at most {past.most_waiting} waited for a lock" if past.most_waiting else "hardly any lock waits"
         made.append(Badge("database", f"database: {text}", worst_, "database"))
     if past.cache is not None and past.cache.state.share is not None:
@@ -201,11 +249,9 @@ def _database(sources: Sources, span: Span, clock: Clock, value: Words, where: M
     times = when(began, ended, clock) if began != ended else ""
     text = (
         f"Database: {worst_one.waiting} sessions waited for locks at {clock(worst_one.taken_at)}, in front "
-        f"{worst_one.root}{share}{f', {times}' if times else ''}"
+        f"{in_a_line(worst_one.root)}{share}{f', {times}' if times else ''}"
     )
-    finding = Finding(
-        status, text, "database", began, "database:locks", Cause.LOCK, ended, weight=float(worst_one.waiting)
-    )
+    finding = Finding(status, text, "database", began, LOCKS_KEY, Cause.LOCK, ended, weight=float(worst_one.waiting))
     return _Database(load, finding, worst_one.waiting)
 
 
@@ -229,11 +275,17 @@ def _troubles(sources: Sources, span: Span, clock: Clock, where: Memory) -> tupl
         if told.cause is Cause.REMARK or one.key in FROM_FIGURES or one.key.startswith("signal:"):
             continue  # the figures' own history is exact
         times = when(told.since, told.until if one.ended_at is not None else None, clock)
-        told = replace(told, text=f"{_without_times(told.text)}, {times}")
+        told = replace(told, text=f"{in_a_line(_without_times(told.text), MOST_KEPT)}, {times}")
         before = found.get(one.key)
-        if before is None or (told.status == "broken", told.weight) > (before.status == "broken", before.weight):
+        if before is None or _how_bad(told, span) > _how_bad(before, span):
             found[one.key] = told
     return True, list(found.values())
+
+
+def _how_bad(one: Finding, span: Span) -> tuple[bool, bool, float, timedelta]:
+    """To find the worst episode of a trouble: one that lasted before a blip."""
+    lasted = _lasted(one, span)
+    return lasted >= BRIEF, one.status == "broken", one.weight, lasted
 
 
 def _without_times(text: str) -> str:

@@ -10,6 +10,7 @@ from analysis.verdict import Cause, Finding, Status, worst
 from records.database import Database
 from records.errors import RecordsError
 from records.troubles import Trouble, list_troubles
+from views.overview.silences import gave_an_error
 
 TOLD = timedelta(minutes=20)
 """How long it is told that something is over."""
@@ -93,10 +94,14 @@ def recovery_of(troubles: Sequence[Trouble], found: Sequence[Finding]) -> Recove
 def as_finding(one: Trouble) -> Finding:
     """A trouble of the records as a finding about its time."""
     status: Status = "broken" if one.status == "broken" else "risk" if one.status == "risk" else "unknown"
+    if gave_an_error(one.key, one.text):
+        status = "broken"  # an answer, if a bad one: nothing about it is unknown
     ended = one.ended_at if one.ended_at is not None else one.seen_at
     return Finding(status, one.text, one.subject, one.began_at, one.key, cause_of(one), ended, one.weight)
 
 
 def cause_of(one: Trouble) -> Cause:
     """Which kind of thing a trouble was; one that a newer console knows is a remark here."""
+    if gave_an_error(one.key, one.text):
+        return Cause.SYMPTOM
     return Cause(one.cause) if one.cause in {int(known) for known in Cause} else Cause.REMARK

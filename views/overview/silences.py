@@ -192,6 +192,16 @@ def load_silences(sources: Sources, seconds: float = WAIT) -> Looked:
     return probes.look(seconds)
 
 
+def gave_an_error(key: str, text: str) -> bool:
+    """Whether a trouble of the records is a balancer that answered with an error, which is a symptom.
+
+    Consoles before it was one have kept it as a silence; its words tell which of the two it was.
+    """
+    name = SOURCE_TITLES["synaptic"]
+    told = (f"{name} has given no usable answer since ", f"{name} answered ")
+    return key == "silent:synaptic" and text.startswith(told)
+
+
 def finding(one: Silence, clock: Clock) -> Finding:
     """What there is to say about a source that does not answer."""
     name = SOURCE_TITLES.get(one.source, one.source)

@@ -159,3 +159,24 @@ def test_locks_of_the_past_are_told_from_the_samples_and_episodes_from_the_recor
     load = lock_load(database, "test", window.start, window.end)
     assert (load.event, load.root) == ("Lock:relation", root)
     assert load.share == pytest.approx(0.8)
+
+
+def test_a_night_of_waiting_heads_the_window_and_not_the_error_of_a_start(quiet, build, database, lease):
+    settings = quiet.settings()
+    only = settings.environments["test"].model_copy(update={"postgres": Postgres(host="127.0.0.1", port=1, user="x")})
+    sources = build(settings.model_copy(update={"environments": {"test": only}}))
+    moment = minute_of(datetime.now(UTC) - 20 * MINUTE)
+    root = "memory-import, active: UPDATE memories\n   SET body = " + "x" * 600
+    blocking = [Blocking(moment + number * MINUTE, 53, root, "{}") for number in range(4)]
+    save_activity(database, lease, "test", [], blocking=blocking, now=datetime.now(UTC), keep=KEEP)
+    # As a console of yesterday kept it, which did not know that an error of a balancer is a symptom.
+    text = "Synaptic answered with an error (502)"
+    save_troubles(database, lease, "test", [Present("silent:synaptic", "sources", 0, "unknown", 0.0, text)], KEEP)
+    with database.writing() as connection:
+        at = moment - 2 * MINUTE
+        connection.execute(update(troubles).values(began_at=at, seen_at=at, ended_at=at))
+    said = verdict(sources, database, between(moment - 3 * MINUTE, moment + 6 * MINUTE))
+    assert said.headline.startswith(f"Database: 53 sessions waited for locks at {clock(moment + 3 * MINUTE)}")
+    assert said.headline.endswith(f"x…, from {clock(moment)} to {clock(moment + 3 * MINUTE)}")
+    assert "UPDATE memories SET body" in said.headline
+    assert f"{text}, at {clock(at)}" in [one.text for one in said.findings]

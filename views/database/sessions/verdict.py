@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from analysis.diagnosis import Diagnosis, worst_first
-from analysis.verdict import Status, Words
+from analysis.verdict import Status, Words, in_a_line
 from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.postgres.sessions import CLIENT, IDLE_IN_TRANSACTION, Session
@@ -172,7 +172,7 @@ def judged(now: Now, value: Words, *, full: bool = False) -> list[Diagnosis]:
 def habit(locks: LockLoad, value: Words) -> Diagnosis:
     """What there is to say about locks that come and go."""
     status: Status = "broken" if locks.waiting >= MANY_WAIT else "risk"
-    front = f", in front {locks.root}" if locks.root else ""
+    front = f", in front {in_a_line(locks.root)}" if locks.root else ""
     event = f" for {locks.event}" if locks.event else ""
     text = (
         f"sessions wait{event} again and again, {locks.waiting:.2g} at a time over the last "
