@@ -44,6 +44,9 @@ TILE_HEIGHT = 168
 EVENTS_HEIGHT = 320
 """Pixels of the list of events: as high as the chart beside it; a longer list scrolls."""
 
+MOST_FINDINGS = 6
+"""How many findings are read at a glance; the rest is behind a fold."""
+
 MOST_EVENTS = 40
 """How many events the list shows; the ribbon of each chart has them all."""
 
@@ -52,13 +55,13 @@ def verdict(found: Verdict, _span: Span) -> None:
     """The state in words: the cause large, the rest below it, and a line of badges."""
     status = STATUS[found.status]
     tab.mark(found.status)
-    led = found.status not in ("ok", "unknown") or (found.findings and found.findings[0].key.startswith("silent:"))
+    leading = _leading(found)
     headline = inert(format.localised(found.headline, context.current().tz), 500)
     with st.container(key="headline"):
         st.markdown(f"### :{status.markdown}[{status.icon}] {headline}.", anchors=False)
-        if led:
-            _cover(found.findings[0])
-    rest = found.findings[1:] if led else found.findings
+        if leading is not None:
+            _cover(leading)
+    rest = below(found)
     if found.recovered is not None:
         _recovered(found.recovered)
     with st.container(key="findings", gap="xsmall"):
@@ -67,18 +70,39 @@ def verdict(found: Verdict, _span: Span) -> None:
         _badges(found)
 
 
+def below(found: Verdict) -> list[Finding]:
+    """The findings that the headline does not say already: a sentence stands once on a screen."""
+    headline = found.headline.casefold()
+    return [one for one in found.findings if one is not _leading(found) and one.text.casefold() not in headline]
+
+
+def _leading(found: Verdict) -> Finding | None:
+    """The finding that the headline is made of; ``None`` where it is about all together."""
+    first = found.findings[0] if found.findings else None
+    if first is not None and (found.status not in ("ok", "unknown") or first.key.startswith("silent:")):
+        return first
+    return None
+
+
 def _findings(rest: Sequence[Finding]) -> None:
-    for finding in rest[:6]:
-        mark = STATUS[finding.status]
-        text = format.localised(finding.text[:1].upper() + finding.text[1:], context.current().tz)
-        line = f":{mark.markdown}[{mark.icon}] {inert(text, 500)}."
-        shown = evidence.place(finding.subject)
-        if shown is None:
-            st.markdown(line)
-        else:
-            menu.text_link(shown.page, line, evidence.params(shown, finding.since, finding.until))
-    if len(rest) > 6:
-        st.caption(f"and {len(rest) - 6} more, further down this page")
+    for finding in rest[:MOST_FINDINGS]:
+        _finding(finding)
+    more = rest[MOST_FINDINGS:]
+    if more:
+        with st.expander(f"and {len(more)} more"):
+            for finding in more:
+                _finding(finding)
+
+
+def _finding(finding: Finding) -> None:
+    mark = STATUS[finding.status]
+    text = format.localised(finding.text[:1].upper() + finding.text[1:], context.current().tz)
+    line = f":{mark.markdown}[{mark.icon}] {inert(text, 500)}."
+    shown = evidence.place(finding.subject)
+    if shown is None:
+        st.markdown(line)
+    else:
+        menu.text_link(shown.page, line, evidence.params(shown, finding.since, finding.until))
 
 
 def _cover(finding: Finding) -> None:

@@ -10,8 +10,10 @@ from records.troubles import Trouble
 from ui import format
 from views.database.sessions.locks import LockLoad
 from views.database.sessions.verdict import habit
+from views.overview.panels import below
 from views.overview.past import by_worth
 from views.overview.recovery import as_finding
+from views.overview.view import Verdict
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -90,3 +92,17 @@ def test_who_is_in_front_of_a_queue_is_told_in_one_line():
     assert habit(locks, format.value).text.endswith(
         "in front import, active: UPDATE memories SET body = $1 WHERE id = $2"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "headline", "expected"),
+    [
+        ("risk", "1 alert fires: X", ["errors"]),
+        ("ok", "Well again since 12:00:00; 1 alert fires: X", ["errors"]),
+        ("ok", "Synaptic is healthy", ["1 alert fires: X", "errors"]),
+    ],
+)
+def test_a_sentence_of_the_headline_is_not_said_again_below_it(status, headline, expected):
+    alert = Finding("risk", "1 alert fires: X", "alerts", cause=Cause.ALERT)
+    found = Verdict(status, headline, (alert, ERRORS), (), 1, None, None, (), ())
+    assert [one.text for one in below(found)] == expected
