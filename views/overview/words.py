@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.verdict import FAR, Cause, Clock, Finding, Reading, Status
+from analysis.verdict import Cause, Clock, Finding, Reading, Status
 from settings import SOURCE_TITLES
 from views.overview.findings import Facts
 from views.overview.recovery import Recovery
+from views.shared.figures import FIGURES
+
+NEAR = 1.25
+"""How many times its usual a figure may be, and how many times less, to be called near it: the tiles beside the words
+tell each distance."""
 
 BEFORE = "below is what was before"
 
@@ -27,7 +32,8 @@ def headline(status: Status, found: Sequence[Finding], facts: Facts, recovered: 
             return f"Synaptic is well again since {clock(recovered.at)}"
         if found:
             return "Synaptic looks healthy, as far as is known"
-        near = " and near its usual" if all(map(_near_usual, facts.readings)) else ""
+        shown = [one for one in facts.readings if one.key in FIGURES and one.now is not None]
+        near = " and near its usual" if shown and all(map(_near_usual, shown)) else ""
         return f"Synaptic is healthy: every figure is within its limits{near}"
     if not found:
         return "Nothing is known about Synaptic: no source tells how it is"
@@ -47,8 +53,12 @@ def headline(status: Status, found: Sequence[Finding], facts: Facts, recovered: 
 
 
 def _near_usual(reading: Reading) -> bool:
-    times = reading.times_usual
-    return times is None or (times < FAR and (times > 1 / FAR or reading.compare != "both"))
+    """Whether a figure is near its usual, either way; what has none is no claim, and what is not known is not near."""
+    if reading.compare == "none":
+        return True
+    if reading.now is None or reading.usual is None:
+        return False
+    return reading.usual / NEAR <= reading.now <= reading.usual * NEAR
 
 
 def upper_first(text: str) -> str:

@@ -181,6 +181,24 @@ def test_the_first_sentence_is_the_cause(facts, status, sentence):
 
 
 @pytest.mark.parametrize(
+    ("beside", "near"),
+    [
+        (reading("error_share", "Errors", "ratio", 0.0027, 0.001), False),
+        (reading("failed_logins", "Failed sign-ins", "1/h", 0.0, 120.0), False),
+        (reading("failed_logins", "Failed sign-ins", "1/h", 0.0, 0.0), True),
+        (reading("memory_use", "Memory", "ratio", 0.6, None), False),
+        (reading("memory_use", "Memory", "ratio", 0.6, 0.4, compare="none"), True),
+        (reading("memory_use", "Memory", "ratio", None, 0.4), True),
+        (reading("memory_use", "Memory", "ratio", 0.44, 0.4), True),
+        # Without a tile nobody sees a distance beside the words.
+        (reading("storage_latency", "Storage p95", "s", 0.02, 0.01), True),
+    ],
+)
+def test_figures_are_called_near_their_usual_only_where_every_tile_is(beside, near):
+    assert said(Facts((*CALM, beside)))[1] == (HEALTHY if near else HEALTHY.removesuffix(" and near its usual"))
+
+
+@pytest.mark.parametrize(
     "held",
     [
         [alert("Watchdog", "none")],
