@@ -358,6 +358,19 @@ def _step_of(size: float, ladder: Sequence[Step]) -> Step:
     return next((step for step in reversed(ladder) if size >= step.size * _ROUNDS_UP), ladder[0])
 
 
+def on_clock(moment: datetime, zone: tzinfo) -> datetime:
+    """A moment on the clock of a zone; one at the edge of the calendar, where that zone has no time, stays in UTC.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> on_clock(datetime.max.replace(tzinfo=UTC), ZoneInfo("Asia/Tokyo")).year
+    9999
+    """
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment.replace(tzinfo=UTC)
+
+
 def zone_name(moment: datetime, zone: tzinfo) -> str:
     """The name of a time zone at a moment, as it is printed behind a time.
 
@@ -366,7 +379,7 @@ def zone_name(moment: datetime, zone: tzinfo) -> str:
     >>> zone_name(noon, UTC), zone_name(noon, ZoneInfo("Europe/Berlin")), zone_name(noon, ZoneInfo("Asia/Dubai"))
     ('UTC', 'CET', 'UTC+04')
     """
-    name = moment.astimezone(zone).tzname() or ""
+    name = on_clock(moment, zone).tzname() or ""
     return f"UTC{name}" if name[:1] in "+-" and name else name or "UTC"
 
 
@@ -406,10 +419,10 @@ def clock(
     """
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone cannot be shown")
-    local = moment.astimezone(zone)
+    local = on_clock(moment, zone)
     text = f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}" if milliseconds else f"{local:%H:%M:%S}"
     dated = date or local.date() != (now or datetime.now(UTC)).astimezone(zone).date()
-    return f"{local:%Y-%m-%d} {text}" if dated else text
+    return f"{local.date().isoformat()} {text}" if dated else text
 
 
 # As views, which know of no viewer, write a moment in a sentence.

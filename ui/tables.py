@@ -143,7 +143,7 @@ def _csv_value(cell: object) -> object:
     if pd.isna(cell):  # type: ignore[call-overload]
         return ""
     if isinstance(cell, pd.Timestamp | datetime):
-        return (cell.astimezone(UTC) if cell.tzinfo else cell).isoformat()
+        return (fmt.on_clock(cell, UTC) if cell.tzinfo else cell).isoformat()
     # NumPy's numbers are no int or float; as such they would be quoted as text.
     return csv_cell(cell.item() if hasattr(cell, "item") else cell)
 

@@ -14,6 +14,8 @@ UNKNOWN = datetime.min.replace(tzinfo=UTC)
 """What stands for an instant that is not given; Go writes its zero time so."""
 
 OLDEST = datetime(1971, 1, 1, tzinfo=UTC)
+NEWEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Times beyond these are nobody's: zero times of a program, or the end of the calendar, where no zone has a clock."""
 
 
 class AlertStatus(msgspec.Struct, rename="camel"):
@@ -108,4 +110,4 @@ class Alertmanager:
 def _dated(alert: FiringAlert, now: datetime) -> FiringAlert:
     """The alert with an aware start that every zone can show."""
     start = alert.starts_at if alert.starts_at.tzinfo is not None else alert.starts_at.replace(tzinfo=UTC)
-    return msgspec.structs.replace(alert, starts_at=start if start > OLDEST else now)
+    return msgspec.structs.replace(alert, starts_at=start if OLDEST < start < NEWEST else now)

@@ -199,6 +199,7 @@ ODD_ALERTS = {
     "nanoseconds and an offset": alert(startsAt="2026-11-27T14:30:00.123456789+05:30"),
     "without a zone": alert(startsAt="2026-11-27T09:00:00"),
     "the zero time": alert(startsAt="0001-01-01T00:00:00Z"),
+    "the end of the calendar": alert(startsAt="9999-12-31T23:59:59Z"),
     "epoch milliseconds": alert(startsAt=1795770000000),
     "no time": alert(startsAt="soon"),
     "half of a surrogate pair": alert(annotations={"summary": "HALF"}),

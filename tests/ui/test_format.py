@@ -1,5 +1,6 @@
 import doctest
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -164,3 +165,10 @@ def test_ages_grow_through_the_units() -> None:
 @given(ANY_FLOAT, ANY_FLOAT)
 def test_a_change_is_always_readable(now: float, before: float) -> None:
     assert is_readable(fmt.change(now, before).replace("new", "x"))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_a_time_at_the_edge_of_the_calendar_is_shown_in_every_zone(moment, zone):
+    shown = fmt.timestamp(moment, ZoneInfo(zone))
+    assert re.fullmatch(r"(0001-01-01|9999-12-31) \d\d:\d\d:\d\d [A-Z]+", shown)

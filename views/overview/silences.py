@@ -213,8 +213,9 @@ def finding(one: Silence, clock: Clock) -> Finding:
         text = f"{name} {one.what}"
     if one.source == "synaptic" and not one.mute:
         # A balancer that answers with an error tells that the service fails: what it ran out of says why.
-        return Finding("broken", text, "sources", one.since, f"silent:{one.source}", Cause.SYMPTOM)
-    cause = Cause.SILENT if one.source in CARRIES else Cause.BLIND
+        cause = Cause.SYMPTOM
+    else:
+        cause = Cause.SILENT if one.source in CARRIES else Cause.BLIND
     return Finding("unknown", text, "sources", one.since, f"silent:{one.source}", cause)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextvars import copy_context
+from threading import Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -19,13 +20,12 @@ def side_by_side(*calls: Callable[[], Any]) -> list[Any]:
     Raises:
         Exception: What the first failing call raised, after all have ended.
     """
-    if len(calls) == 1:
-        return [calls[0]()]
-    context = copy_context()
-    with ThreadPoolExecutor(max_workers=len(calls) - 1, thread_name_prefix="views") as threads:
-        others = [threads.submit(context.copy().run, call) for call in calls[1:]]
+    others = [_begun(call, "views") for call in calls[1:]]
+    try:
         first = calls[0]()
-        return [first, *(other.result() for other in others)]
+    finally:
+        wait(others)
+    return [first, *(other.result() for other in others)]
 
 
 def soon(call: Callable[[], T], seconds: float) -> T | None:
@@ -37,8 +37,25 @@ def soon(call: Callable[[], T], seconds: float) -> T | None:
     Raises:
         Exception: What the call raised in time.
     """
-    threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="views-soon")
-    found = threads.submit(copy_context().run, call)
-    threads.shutdown(wait=False)
+    found = _begun(call, "views-soon")
     wait([found], seconds)
     return found.result() if found.done() else None
+
+
+def _begun(call: Callable[[], T], name: str) -> Future[T]:
+    """The outcome of a call that runs in a thread of its own, in a copy of the caller's context.
+
+    No executor: ``submit`` starts its thread while it holds a lock that all executors of the process share, and the
+    event loop's ``to_thread`` needs it too. With many panels at once everything stood still behind it.
+    """
+    outcome: Future[T] = Future()
+    context = copy_context()
+
+    def run() -> None:
+        try:
+            outcome.set_result(context.run(call))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the outcome is asked for
+            outcome.set_exception(error)
+
+    Thread(target=run, name=name, daemon=True).start()
+    return outcome

@@ -143,7 +143,7 @@ def said(facts, troubles=()):
         ),
         (
             Facts(CALM, silent=[GATEWAY]),
-            "broken", "Synaptic has given no usable answer since 12:00:00; below is what was before",
+            "unknown", "Synaptic has given no usable answer since 12:00:00; below is what was before",
         ),
         (
             Facts((SLOW,), deploys=[DEPLOY], alerts=FOUR),
