@@ -211,11 +211,9 @@ def finding(one: Silence, clock: Clock) -> Finding:
             text += f": it {one.what}"
     else:
         text = f"{name} {one.what}"
-    if one.source == "synaptic" and not one.mute:
-        # A balancer that answers with an error tells that the service fails: what it ran out of says why.
-        cause = Cause.SYMPTOM
-    else:
-        cause = Cause.SILENT if one.source in CARRIES else Cause.BLIND
+    # A balancer that answers with an error tells that the service fails: what it ran out of says why, and comes first.
+    carries = one.source in CARRIES and (one.mute or one.source != "synaptic")
+    cause = Cause.SILENT if carries else Cause.BLIND
     return Finding("unknown", text, "sources", one.since, f"silent:{one.source}", cause)
 
 
