@@ -12,6 +12,7 @@ and one failing panel is one failing panel.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import nullcontext
@@ -61,6 +62,13 @@ class About:
     queries: Sequence[str] = ()
     remarks: Sequence[str] = ()
     links: Mapping[str, str] = field(default_factory=dict)
+
+
+DRAWN_AT_ONCE = 4
+"""Panels that are drawn at the same time, of all viewers together. Drawing is work for the processor and waits for
+nobody: more of it at once ends no sooner, and each runnable thread takes its turn from the loop that answers probes."""
+
+_drawing = threading.BoundedSemaphore(DRAWN_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,7 @@ def _draw(
     elif result.value is not None:
         if result.error is not None and result.as_of is not None:
             _age(result.as_of, result.error)
-        with outdated() if result.state == "stale" else nullcontext():
+        with outdated() if result.state == "stale" else nullcontext(), _drawing:
             draw(result.value, span)
 
 
