@@ -14,6 +14,10 @@ STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200
 """Steps in seconds that read well on a time axis; each chart takes the shortest that its points allow."""
 
 
+REACH = timedelta(seconds=30)
+"""How far from now a span that stands still may end so that it tells of this moment."""
+
+
 @dataclass(frozen=True)
 class Span:
     """From ``start`` to ``end``, both inclusive, aware UTC, multiples of ``step`` seconds since the epoch.
@@ -39,6 +43,11 @@ class Span:
     def points(self) -> int:
         """Points of one series, both ends counted."""
         return int(self.seconds // self.step) + 1
+
+    @property
+    def reaches_now(self) -> bool:
+        """Whether it tells of this moment: one that does not is of the past, and nothing of now belongs to it."""
+        return self.live or datetime.now(UTC) - self.end <= REACH
 
     def shifted(self, seconds: float) -> Span:
         """The same span ``seconds`` earlier, moved on the grid of its step."""

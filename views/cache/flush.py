@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import pandas as pd
 
+from analysis.verdict import Reading
 from collectors.cache import Answer
 from collectors.errors import SourceError
 from collectors.redis.info import COUNTERS
@@ -23,6 +25,8 @@ from views.cache.rules.samples import Emptied
 from views.cache.sampler import remembered
 from views.shared.figures import load_figure
 from views.shared.parallel import side_by_side
+
+T = TypeVar("T")
 
 READS: Mapping[str, tuple[str, ...]] = {"operation_type": ("read",)}
 """The storage operations that a miss of the cache causes."""
@@ -62,19 +66,26 @@ class Flush:
 
     Attributes:
         cost: By the formula; ``None`` where nothing is looked up, or it is not known.
-        pool: Share of the service's database connections that is in use; ``None`` where that is not known.
-        search: p95 of searches now, in seconds.
-        past: Earlier flushes, the newest first.
+        pool: Share of the service's database connections that is in use now, or in a window of the past was; ``None``
+            where that is not known.
+        search: p95 of searches, in seconds, likewise.
+        past: Flushes before the end of the window, the newest first.
         since: From when on samples are kept; ``None`` where none are.
         failures: What could not be asked.
+        looked_up: Look-ups a second within the window; ``None`` where that is not known.
+        until: The end of the window.
+        of_past: Whether the window is one of the past.
     """
 
     cost: FlushCost | None
-    pool: float | None
-    search: float | None
+    pool: Reading | None
+    search: Reading | None
     past: tuple[Past, ...]
     since: datetime | None
     failures: tuple[SourceError, ...]
+    looked_up: float | None
+    until: datetime
+    of_past: bool
 
 
 def load_flush(sources: Sources, memory: Memory, span: Span, keep: timedelta) -> Answer[Flush]:
@@ -91,21 +102,22 @@ def load_flush(sources: Sources, memory: Memory, span: Span, keep: timedelta) ->
     """
     failures: dict[str, SourceError] = {}
 
-    def measured(signal: str, filters: Mapping[str, tuple[str, ...]] | None = None) -> float | None:
+    def measured(call: Callable[[], T]) -> T | None:
         try:
-            if filters is None:
-                return load_figure(sources, catalogue()[signal], span).value.reading.now
-            return _mean(_range(sources, signal, span, filters))
+            return call()
         except SourceError as error:
             failures.setdefault(error.source, error)
             return None
 
+    def reading(signal: str) -> Reading:
+        return load_figure(sources, catalogue()[signal], span).value.reading
+
     kept, reads, pool, search, past = side_by_side(
         partial(load_history, sources, memory, span),
-        partial(measured, "storage_operations", READS),
-        partial(measured, "pool_use"),
-        partial(measured, "search_latency"),
-        partial(_earlier, sources, memory, keep),
+        partial(measured, lambda: _mean(_range(sources, "storage_operations", span, READS))),
+        partial(measured, partial(reading, "pool_use")),
+        partial(measured, partial(reading, "search_latency")),
+        partial(_earlier, sources, memory, keep, span),
     )
     history: History = kept.value
     gained = [cache_samples.total(history.found, name, span.start, span.end) for name in ("hits", "keyspace_misses")]
@@ -113,11 +125,17 @@ def load_flush(sources: Sources, memory: Memory, span: Span, keep: timedelta) ->
     earlier, first = past
     told = [_effect(sources, one) for one in earlier]
     cost = flush_cost(gained[0].rate, gained[1].rate, None if keys is None else int(keys), reads)
-    return Answer(Flush(cost, pool, search, tuple(told), first, tuple(failures.values())), kept.as_of, kept.error)
+    looked_up = None if gained[0].rate is None or gained[1].rate is None else gained[0].rate + gained[1].rate
+    if gained[0].rate and keys is None:
+        looked_up = None  # something was found, and how many keys there were is not known
+    found = Flush(
+        cost, pool, search, tuple(told), first, tuple(failures.values()), looked_up, span.end, not span.reaches_now
+    )
+    return Answer(found, kept.as_of, kept.error)
 
 
-def _earlier(sources: Sources, memory: Memory, keep: timedelta) -> tuple[list[Emptied], datetime | None]:
-    """The newest flushes that samples are kept of, and since when samples are kept."""
+def _earlier(sources: Sources, memory: Memory, keep: timedelta, span: Span) -> tuple[list[Emptied], datetime | None]:
+    """The newest flushes before the end of a window that samples are kept of, and since when samples are kept."""
     database = memory.database
     if database is None:
         return [], None
@@ -126,12 +144,14 @@ def _earlier(sources: Sources, memory: Memory, keep: timedelta) -> tuple[list[Em
         now = datetime.now(UTC)
         samples = remembered(database, sources.environment, now - keep, now)
         found = cache_samples.emptied(cache_samples.between(samples, COUNTERS))
-        return found[::-1][:MOST_PAST], samples[0].moment if samples else None
+        return found[::-1], samples[0].moment if samples else None
 
     try:
-        return sources.cache.get((sources.environment, "redis", "flushes"), None, load, ttl=PAST_TTL).value
+        known, first = sources.cache.get((sources.environment, "redis", "flushes"), None, load, ttl=PAST_TTL).value
     except RecordsError:
         return [], None
+    # The end of a live window lies a step before now; one of the past tells of no flush that came after it.
+    return [one for one in known if span.reaches_now or one.moment <= span.end][:MOST_PAST], first
 
 
 def _effect(sources: Sources, one: Emptied) -> Past:

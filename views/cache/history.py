@@ -21,9 +21,6 @@ from views.cache.rules import samples as cache_samples
 from views.cache.rules.samples import Between, Sample
 from views.cache.sampler import remembered, sample_of
 
-NOW = timedelta(minutes=2)
-"""How far from now a window may end so that its newest sample is asked now."""
-
 PAUSE = 2.5
 """Intervals of the worker without a sample from which on nothing is drawn."""
 
@@ -109,7 +106,7 @@ def _history(sources: Sources, memory: Memory, span: Span) -> History:
     samples = [*before[-1:], *(one for one in samples if one.moment >= span.start)]
     info: Info | None = None
     failure: SourceError | None = None
-    if span.live or span.end >= datetime.now(UTC) - NOW:
+    if span.reaches_now:
         try:
             kept = sources.redis.latest()
             info, times = kept.value

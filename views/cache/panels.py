@@ -27,6 +27,7 @@ from views.cache.rules.keys import Estimate
 if TYPE_CHECKING:
     from collectors.advice import Advice
     from views.cache.flush import Flush, Past
+    from views.cache.rules.diagnoses import FlushCost
     from views.cache.tables import Keys, Row, SlowLog
     from views.cache.view import Figure, Verdict
 
@@ -110,7 +111,8 @@ def sentence(found: Verdict) -> tuple[Status, str]:
         status = overall(found.diagnoses) if ordered else "unknown"
         return status, f"The cache {found.silent}. The figures are those of before.{before}"
     if ordered:
-        return overall(found.diagnoses), ordered[0].text
+        # The sentences of diagnoses are written for the moment that they are about, which here is not now.
+        return overall(found.diagnoses), f"In this window: {ordered[0].text}" if found.past else ordered[0].text
     return "ok" if found.covered else "unknown", _well(found)
 
 
@@ -118,6 +120,8 @@ def _well(found: Verdict) -> str:
     state = found.state
     used = format.value(state.used, "B")
     room = f"{used} of {format.value(state.limit, 'B')}" if state.limit else used
+    if found.past:
+        return _was_well(found, room)
     if not found.covered:
         return f"It answers and holds {room}; what it did within this window is not known yet."
     if state.share is None:
@@ -125,6 +129,20 @@ def _well(found: Verdict) -> str:
     evicts = "evicts nothing" if not state.evicted else f"evicted {format.value(state.evicted, 'keys/s')}"
     share, lookups = format.value(state.share, "ratio"), format.value(state.lookups, "look-ups/s")
     return f"The cache answers {share} of {lookups}, holds {room} and {evicts}."
+
+
+def _was_well(found: Verdict, room: str) -> str:
+    """The same of a window of the past: what its samples tell, and nothing of now."""
+    state = found.state
+    held = f"it held {room} at its end" if state.used is not None else ""
+    if not found.covered:
+        unknown = "What the cache did within this window is not known: there are too few samples of it"
+        return f"{unknown}; {held}." if held else f"{unknown}."
+    if state.share is None:
+        return f"Nothing was looked up in this window; {held}."
+    evicted = "evicted nothing" if not state.evicted else f"evicted {format.value(state.evicted, 'keys/s')}"
+    share, lookups = format.value(state.share, "ratio"), format.value(state.lookups, "look-ups/s")
+    return f"The cache answered {share} of {lookups}, held {room} and {evicted}."
 
 
 def _figure(one: Figure) -> None:
@@ -388,51 +406,82 @@ def flush(found: Flush, _span: Span) -> None:
     """What a flush would cost in a sentence, the formula beside it, and what earlier ones did."""
     cost = found.cost
     if cost is not None:
-        then = ""
-        if cost.reads_then is not None and cost.times is not None:
-            then = (
-                f": its {format.value(cost.reads_now, 'reads/s')} would become "
-                f"{format.value(cost.reads_then, 'reads/s')} "
-                f"({in_words(cost.times)})"
-            )
+        _cost(cost, found)
+    elif found.looked_up is None:
         st.markdown(
-            f"A flush now would send up to **{inert(format.value(cost.hits, '1/s'))}** more reads to the database"
-            f"{inert(then, 200)}. Half of the hit ratio is back after about {inert(format.duration(cost.half))}, "
-            f"nine tenths after {inert(format.duration(cost.most))}."
-        )
-        st.code(
-            f"more reads  = hits = {format.value(cost.hits, '1/s')}\n"
-            f"half back   = ln 2 × keys ÷ look-ups = "
-            f"0.69 × {format.count(cost.keys)} ÷ {format.value(cost.lookups, '1/s')}\n"
-            f"9/10 back   = ln 10 × keys ÷ look-ups",
-            language=None,
-            wrap_lines=True,
+            "What a flush would have cost in this window is not known: there are too few samples of it."
+            if found.of_past
+            else "What a flush would cost is not known yet: there are too few samples of this window."
         )
     else:
+        then = "have sent" if found.of_past else "send"
         st.markdown(
-            "Nothing was found in the cache in this window, so a flush would send nothing more to the database."
+            f"Nothing was found in the cache in this window, so a flush would {then} nothing more to the database."
         )
-    told = [
-        f"{name} is {format.value(value, unit)}"
-        for name, value, unit in (
-            ("search p95", found.search, "s"),
-            ("the connection pool's use", found.pool, "ratio"),
-        )
-        if value is not None
-    ]
+    told = _measured(found)
     if told:
-        st.caption(inert(f"Now {' and '.join(told)}.", 300))
+        st.caption(inert(told, 300))
     for error in found.failures:
-        st.caption(inert(f"What the database does now is not known: {error.source} {error.what}.", 300))
+        when = "did then" if found.of_past else "does now"
+        st.caption(inert(f"What the database {when} is not known: {error.source} {error.what}.", 300))
     _earlier(found)
+
+
+def _cost(cost: FlushCost, found: Flush) -> None:
+    """What it would cost now, or would have cost at the time of the window."""
+    past = found.of_past
+    then = ""
+    if cost.reads_then is not None and cost.times is not None:
+        then = (
+            f": its {format.value(cost.reads_now, 'reads/s')} would {'have become' if past else 'become'} "
+            f"{format.value(cost.reads_then, 'reads/s')} "
+            f"({in_words(cost.times)})"
+        )
+    st.markdown(
+        f"{'A flush in this window would have sent' if past else 'A flush now would send'} up to "
+        f"**{inert(format.value(cost.hits, '1/s'))}** more reads to the database"
+        f"{inert(then, 200)}. Half of the hit ratio {'would have been' if past else 'is'} back after about "
+        f"{inert(format.duration(cost.half))}, nine tenths after {inert(format.duration(cost.most))}."
+    )
+    st.code(
+        f"more reads  = hits = {format.value(cost.hits, '1/s')}\n"
+        f"half back   = ln 2 × keys ÷ look-ups = "
+        f"0.69 × {format.count(cost.keys)} ÷ {format.value(cost.lookups, '1/s')}\n"
+        f"9/10 back   = ln 10 × keys ÷ look-ups",
+        language=None,
+        wrap_lines=True,
+    )
+
+
+def _measured(found: Flush) -> str:
+    """How the database fared: now, or in a window of the past in its middle or at its worst; empty if not known."""
+    named = (("search p95", found.search), ("the connection pool's use", found.pool))
+    told = []
+    for name, reading in named:
+        if reading is None or reading.now is None:
+            continue
+        value = format.value(reading.now, reading.unit)
+        if not found.of_past:
+            told.append(f"{name} is {value}")
+        else:
+            told.append(f"{name} was {value} {'at its worst' if reading.until is not None else 'as a rule'}")
+    if not told:
+        return ""
+    return f"{'In this window' if found.of_past else 'Now'} {' and '.join(told)}."
 
 
 def _earlier(found: Flush) -> None:
     tz = context.current().tz
     if found.since is None:
         return
-    if not found.past:
-        since = format.timestamp(found.since, tz, date=True)
+    since = format.timestamp(found.since, tz, date=True)
+    if found.of_past and found.since >= found.until:
+        st.caption(f"Whether it was emptied up to the end of this window is not known: samples begin at {since}.")
+        return
+    if not found.past and found.of_past:
+        until = format.timestamp(found.until, tz, date=True)
+        st.caption(f"It was not emptied from {since}, when the samples begin, to {until}.")
+    elif not found.past:
         st.caption(f"It was not emptied since {since}, when the samples begin.")
     for one in found.past:
         st.markdown(f":material/history: {inert(_past(one), 600)}")
@@ -462,7 +511,6 @@ def about_flush(_found: Flush, _span: Span) -> About:
         "Hits of this window that would become reads of the database. Each read brings its key back, so with look-ups "
         "spread evenly the hit ratio grows as 1 - exp(-t · look-ups ÷ keys); uneven ones bring it back earlier. "
         "Look-ups "
-        "of sessions are among them: those who are signed in would have to sign in again. Reads of the database now "
-        "are "
+        "of sessions are among them: those who are signed in would have to sign in again. Reads of the database are "
         "synaptic_storage_operations_total of operation_type read."
     )

@@ -69,6 +69,7 @@ class Verdict:
         silent: Why it does not answer now, so that all of this was before; empty where it does, and for the past.
         remarks: What the reader must know.
         over: Texts of those of the diagnoses that tell of something that has passed.
+        past: Whether it is about a window of the past, from the samples of that time alone.
     """
 
     state: State
@@ -81,6 +82,7 @@ class Verdict:
     silent: str
     remarks: tuple[str, ...]
     over: frozenset[str] = frozenset()
+    past: bool = False
 
 
 def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clock: Clock) -> Answer[Verdict]:
@@ -100,7 +102,7 @@ def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clo
     history = kept.value
     state = state_of(history, span, clock)
     happened = [one for one in cache_samples.emptied(history.found) if one.moment >= span.start]
-    told = _told(happened, value, clock)
+    told = _told(happened, value, clock, past=not span.reaches_now)
     threshold = catalogue()["cache_hit_share"].threshold
     risk = threshold.risk if threshold is not None and threshold.risk is not None else 0.0
     broken = threshold.broken if threshold is not None and threshold.broken is not None else 0.0
@@ -118,13 +120,15 @@ def load_verdict(sources: Sources, memory: Memory, span: Span, value: Words, clo
         history.error.what if history.error is not None else "",
         history.remarks,
         frozenset(one.text for one, emptied in zip(told, happened, strict=True) if emptied.refilled is not None),
+        not span.reaches_now,
     )
     return kept.with_value(verdict)
 
 
 def state_of(history: History, span: Span, clock: Clock) -> State:
     """What is known of a cache within a window."""
-    newest = history.samples[-1] if history.samples else None
+    # The sample before a window tells what was gained in it, and not how it stood at its end.
+    newest = history.samples[-1] if history.samples and history.samples[-1].moment >= span.start else None
     totals = {
         name: cache_samples.total(history.found, name, span.start, span.end)
         for name in ("hits", "keyspace_misses", "evicted_keys", "rejected_connections")
@@ -168,6 +172,7 @@ def state_of(history: History, span: Span, clock: Clock) -> State:
         expires=_whole(newest, "expires"),
         slow=cache_samples.quantile(cache_samples.took(history.found, without=OWN_COMMANDS), 0.99),
         keys_calls=float(keys_calls),
+        past=not span.reaches_now,
         **_of_info(history.info),
     )
 
@@ -192,7 +197,7 @@ def _of_info(info: Info | None) -> dict[str, Any]:
     }
 
 
-def _told(happened: Sequence[Emptied], value: Words, clock: Clock) -> list[Diagnosis]:
+def _told(happened: Sequence[Emptied], value: Words, clock: Clock, *, past: bool) -> list[Diagnosis]:
     """Each time that the cache was emptied within the window, in a sentence."""
     words = {
         "flush": "It was flushed",
@@ -212,7 +217,7 @@ def _told(happened: Sequence[Emptied], value: Words, clock: Clock) -> list[Diagn
         if one.refilled is not None:
             text += f" and was back after {value((one.refilled - one.moment).total_seconds(), 's')}"
         elif one.share_before:
-            text += " and is not back yet"
+            text += " and was not back by the end of this window" if past else " and is not back yet"
         key = "cache-restart" if one.kind == "restart" else "cache-flushed"
         found.append(Diagnosis(key, "risk", "", f"{text}."))
     return found
@@ -233,6 +238,7 @@ def _figures(
     if of_window is not None and of_window < risk:
         status = "broken" if of_window < broken else "risk"
     full = state.used is not None and bool(state.limit) and state.used >= conclusions.NEARLY * (state.limit or 0)
+    at = "at the end of this window" if state.past else "now"
     rate = partial(cache_samples.total, history.found, start=span.start, end=span.end)
     return (
         Figure(
@@ -255,11 +261,12 @@ def _figures(
         ),
         Figure(
             "Memory", state.used, "B", used["used_memory"], "risk" if full and state.policy == "noeviction" else "ok",
-            "used_memory now, against maxmemory.",
+            f"used_memory {at}, against maxmemory.",
             f"of {value(state.limit, 'B')}" if state.limit else "no maxmemory" if state.limit == 0 else "",
         ),
         Figure(
-            "Clients", state.clients, "count", used["connected_clients"], "ok", "Connections now, against maxclients.",
+            "Clients", state.clients, "count", used["connected_clients"], "ok",
+            f"Connections {at}, against maxclients.",
             f"of at most {value(state.most_clients, 'count')}" if state.most_clients else "",
         ),
     )  # fmt: skip

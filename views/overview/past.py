@@ -34,9 +34,6 @@ from views.shared.events import load_events
 from views.shared.figures import ALSO_JUDGED, FIGURES, load_reading
 from views.shared.parallel import side_by_side
 
-NOW = timedelta(seconds=30)
-"""How far from now a window that stands still may end so that it tells of this moment."""
-
 FEW = 3
 """Sessions that waited at one moment from which on that is worth a word of a window of the past."""
 

@@ -126,7 +126,7 @@ def load_verdict(
         keep: Seconds that those of the database's relations are kept.
     """
     where = memory or Memory(None, 60.0)
-    if not span.live and datetime.now(UTC) - span.end > overview_past.NOW:
+    if not span.reaches_now:
         return _of_past(sources, span, value, clock, where)
     return _of_now(sources, span, value, clock, where, keep)
 

@@ -71,6 +71,7 @@ class State:
         replicas_lost: Replicas that do not follow, or have not spoken for long.
         slow: p99 of commands within the window, in seconds.
         keys_calls: How often KEYS was sent within the window.
+        past: Whether all this is of a window of the past: at its end, and not now.
     """
 
     used: int | None = None
@@ -99,6 +100,7 @@ class State:
     replicas_lost: tuple[str, ...] = ()
     slow: float | None = None
     keys_calls: float | None = None
+    past: bool = False
 
     @property
     def share(self) -> float | None:
@@ -202,9 +204,12 @@ def _hits(state: State, risk: float, broken: float, value: Words) -> list[Diagno
 def _evicting(state: State, status: Status, value: Words) -> Diagnosis:
     if state.limit and state.used is not None and state.used < NEARLY * state.limit:
         # The rate is that of the last minute, and since then somebody gave it room.
+        until, has, are = ("the end of this window", "then it had", "were") if state.past else (
+            "a moment ago", "now it has", "are",
+        )  # fmt: skip
         text = (
-            f"It evicted {value(state.evicted_now, 'keys/s')} until a moment ago; now it has room: "
-            f"{value(state.used, 'B')} of maxmemory {value(state.limit, 'B')} are used."
+            f"It evicted {value(state.evicted_now, 'keys/s')} until {until}; {has} room: "
+            f"{value(state.used, 'B')} of maxmemory {value(state.limit, 'B')} {are} used."
         )
         return Diagnosis("cache-evicting", status, "maxmemory", text)
     lowered = state.limit_before is not None and state.limit is not None and 0 < state.limit < state.limit_before
