@@ -10,6 +10,7 @@ there. The server itself refuses a text that holds more than one statement.
 from __future__ import annotations
 
 import re
+import string
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,9 @@ TTL = 60.0
 CHARACTERS = 100_000
 """Most characters of a text that is planned."""
 
+MOST_TOLD = 5
+"""Most reasons not to plan that are told at a time."""
+
 _HOW = (
     "Name the service's role in plan_roles of this source, and in plan_user a role that may read its tables and is not "
     "in pg_monitor."
@@ -43,6 +47,7 @@ _RIGHTS = (
     "SELECT pg_has_role('pg_read_all_stats', 'USAGE'), r.rolsuper FROM pg_roles AS r WHERE r.rolname = current_user"
 )
 _SET_PATH = "SELECT pg_catalog.set_config('search_path', %s, true)"
+_ALWAYS = "pg_catalog"
 _SCHEMAS = "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]"
 
 _KINDS = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b", re.IGNORECASE)
@@ -60,6 +65,10 @@ _TYPED = re.compile(
 
 
 _MARK = re.compile(rf"{_SKIP}|\$\d+", re.DOTALL)
+
+# What stands before a dot: a schema, or an alias that is taken for one in vain.
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_BEFORE_DOT = re.compile(r"(?:\"(?P<quoted>(?:[^\"]|\"\"){1,64})\"|(?P<plain>[^\W\d][\w$]{0,63}))\s{0,20}\.")
 
 
 class PlanRelation(msgspec.Struct, frozen=True):
@@ -245,19 +254,70 @@ def _answer(database: Postgres, cursor: Cursor, statement: str, path: str) -> An
         raise Denied(source.name, source.address, what, hint=hint, trips=False)
     cursor.execute(_SET_PATH, [path])
     ((schemas,),) = cursor.execute(_SCHEMAS).fetchall()
-    cursor.execute(_SET_PATH, ["pg_catalog"])
-    strangers = sql.statement("plan_strangers", database.server().value.major).text.encode()
-    found = cursor.execute(strangers, {"schemas": schemas, "roles": list(settings.plan_roles)}).fetchall()
-    if found:
-        names = ", ".join(str(name) for (name,) in found)
-        what = (
-            f"is not asked for plans: in the schema {names} there are functions of roles that plan_roles does not name"
-        )
-        hint = f"Move or drop them, and REVOKE CREATE ON SCHEMA {names} FROM PUBLIC; planning would run them."
-        raise Denied(source.name, source.address, what, hint=hint, trips=False)
-    cursor.execute(_SET_PATH, [path])
+    cursor.execute(_SET_PATH, [_ALWAYS])
+    _refuse_strangers(database, cursor, [*schemas, *_schemas_named(statement)])
+    # The schemas that were looked at and no others: one that is made meanwhile is not on this path.
+    cursor.execute(_SET_PATH, [", ".join(quoted(one) for one in schemas)])
     _refuse_more_than_one(cursor.connection, statement)
     return cursor.execute(statement.encode(codec_of(cursor.connection))).fetchall()[0][0]
+
+
+def _schemas_named(statement: str) -> list[str]:
+    """Whatever a statement may name as a schema; what is none finds none."""
+    found: set[str] = set()
+    for match in _BEFORE_DOT.finditer(statement):
+        if match["plain"] is None:
+            found.add(match["quoted"].replace('""', '"'))
+        else:  # Which letters besides those of ASCII become small ones depends on encoding and locale.
+            found |= {match["plain"].lower(), match["plain"].translate(_SMALL)}
+    return sorted(found)
+
+
+def _refuse_strangers(database: Postgres, cursor: Cursor, schemas: list[str]) -> None:
+    """See to it that what the statement names is what a trusted role has made, and stays so until it is planned.
+
+    To read and plan a statement PostgreSQL may run functions by way of nearly everything that has a name: views and
+    rules (which are read in), types and domains (their CHECK, for a value that is written out), operators, casts,
+    conversions, functions themselves. No list of kinds would be complete, so it is asked who may create anything, and
+    who has made anything, in the schemas in which names are looked up, that of the server included, and in those that
+    the statement writes out.
+
+    What has no name of its own is covered by what it belongs to: a row policy, rule, expression or partial index,
+    CHECK, generated column, statistics object or partition bound is made by the owner of its table only, and a table is
+    made a partition or a child of another by who owns both. A cast takes the owner of one of its types, which must
+    be named or come in by a function or an operator. Operator classes, the default ones too, base types, languages,
+    access methods and event triggers are made by superusers only. Triggers do not run: EXPLAIN is without ANALYZE.
+
+    Raises:
+        Denied: Others could, or have made something there; the hint is the statement that changes that.
+    """
+    source, settings = database.source, database.settings
+    text = sql.statement("plan_strangers", database.server().value.major).text.encode()
+    given = {"schemas": [*schemas, _ALWAYS], "roles": list(settings.plan_roles)}
+    found = cursor.execute(text, given).fetchall()
+    if not found:
+        return
+    told, mends = [], []
+    for schema, deed, role in found[:MOST_TOLD]:
+        who = role or "everybody"
+        place, to = quoted(schema), quoted(role) if role else "PUBLIC"
+        if deed == "create":
+            told.append(f"{who} may create in the schema {schema}")
+            mends.append(f"REVOKE CREATE ON SCHEMA {place} FROM {to};")
+        elif deed == "own":
+            told.append(f"{who} owns the schema {schema}")
+            mends.append(f"ALTER SCHEMA {place} OWNER TO {quoted(settings.plan_roles[0])};")
+        else:
+            told.append(f"{who} has made something in the schema {schema}")
+            mends.append(f"Drop or move what {who} has made in {schema}, or give it to another owner.")
+    more = f" and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
+    what = (
+        f"is not asked for plans: {', '.join(told)}{more}, where names of this statement are looked up, and planning "
+        "runs what they mean"
+    )
+    # One who created there may be on the list for several reasons.
+    hint = f"{' '.join(dict.fromkeys(mends))} Or, where such a role is trusted, name it in plan_roles of this source."
+    raise Denied(source.name, source.address, what, hint=hint, trips=False)
 
 
 def _refuse_more_than_one(connection: psycopg.Connection[Any], statement: str) -> None:

@@ -1,6 +1,7 @@
 """Plans of a real PostgreSQL, 15 and 18: nothing is run, nothing is written, and one statement is one statement."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,7 @@ from collectors.postgres.client import Postgres
 from collectors.postgres.plan import Sent
 from settings import Postgres as PostgresSettings
 from tests.support import postgresql
+from tests.support.looping import until
 from views.database.rules import plan, plan_hints
 
 pytestmark = pytest.mark.integration
@@ -252,7 +254,10 @@ def planned_as(database, role, text):
 
 def test_what_a_plan_runs_gets_nothing_out_and_leaves_nothing_behind(server, database, evil):
     before = database.source.ask("SELECT current_setting('statement_timeout')").rows
-    assert planned_as(database, "service", "SELECT lowly_s.evil() AS named").total >= 0
+    # A function of a trusted role may call whatever it likes.
+    trusted = "CREATE OR REPLACE FUNCTION trusted() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN {} END $$"
+    server.run(trusted.format("RETURN lowly_s.evil();"), "synaptic")
+    assert planned_as(database, "service", "SELECT trusted() AS named").total >= 0
     assert server.run("SELECT count(*) FROM pg_stat_activity WHERE usename = 'planner'") == [(0,)]
     asked = "SELECT current_setting('transaction_read_only'), current_setting('application_name'), current_user::text"
     assert database.source.ask(asked).rows == [("on", "synaptic-console", "console")]
@@ -266,12 +271,16 @@ def test_a_function_that_another_role_put_where_names_are_looked_up_is_never_run
     server.run("GRANT CREATE ON DATABASE synaptic TO lowly", "synaptic")
     evil.execute(named.format("public"))
     try:
-        with pytest.raises(Denied, match="in the schema public there are functions of roles") as caught:
+        with pytest.raises(
+            Denied, match="lowly may create in the schema public, lowly has made something in"
+        ) as caught:
             planned(database, "SELECT length_of('a') AS first")
-        assert "REVOKE CREATE ON SCHEMA public FROM PUBLIC" in caught.value.hint
+        assert 'REVOKE CREATE ON SCHEMA "public" FROM "lowly";' in caught.value.hint
     finally:
         evil.execute("DROP FUNCTION public.length_of(text)")
         server.run("REVOKE CREATE ON SCHEMA public FROM lowly", "synaptic")
+    with pytest.raises(Denied, match="lowly has made something in the schema lowly_s, lowly owns the schema lowly_s"):
+        planned(database, "SELECT Lowly_S . evil() AS by_its_full_name")
     # "$user" is the role of the statement, and not who asks for the plan.
     for schema in ("planner", "console"):
         evil.execute(f"CREATE SCHEMA {schema}")
@@ -283,6 +292,223 @@ def test_a_function_that_another_role_put_where_names_are_looked_up_is_never_run
     finally:
         evil.execute("DROP SCHEMA planner CASCADE")
         evil.execute("DROP SCHEMA console CASCADE")
+
+
+# A stranger who may create where names are looked up, and what he may have left there
+
+STRANGE = """
+CREATE SCHEMA app;
+CREATE TABLE app.memories (id int, content text);
+INSERT INTO app.memories VALUES (1, 'what nobody may know');
+CREATE TABLE public.kept (id int, content text);
+GRANT USAGE ON SCHEMA app TO planner;
+GRANT SELECT ON app.memories, public.kept TO planner;
+CREATE SCHEMA strange AUTHORIZATION stranger;
+GRANT USAGE ON SCHEMA strange TO PUBLIC;
+SET ROLE stranger;
+CREATE FUNCTION strange.tells() RETURNS int LANGUAGE plpgsql VOLATILE AS $$ DECLARE found text; BEGIN
+    SELECT content INTO found FROM app.memories LIMIT 1;
+    PERFORM set_config('application_name', current_user || ': ' || found, false);
+    PERFORM pg_advisory_lock(4242);
+    RETURN 1;
+END $$;
+CREATE FUNCTION strange.evil() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN strange.tells(); END $$;
+CREATE FUNCTION strange.evil(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT strange.evil() = 1';
+CREATE FUNCTION strange.evil(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT strange.evil()';
+RESET ROLE;
+"""
+
+VIEW = "CREATE VIEW public.memories AS SELECT 1 AS id, 'x'::text AS content WHERE strange.evil() = 1"
+UNQUALIFIED = "SELECT content FROM memories WHERE id = 1"
+
+
+@pytest.fixture(scope="module")
+def with_stranger(server):
+    for role in ("owning", "serving", "stranger", "strangers"):
+        server.run(f"CREATE ROLE {role} LOGIN")
+    server.run("CREATE DATABASE strange OWNER owning")
+    with server.connect("strange") as one:
+        one.execute(STRANGE)
+    return server
+
+
+@pytest.fixture
+def served(with_stranger):
+    """Plans of the role ``serving``, which sets its search path itself, so that nothing is stored for it."""
+    given = {"host": "127.0.0.1", "port": with_stranger.port, "user": "console", "deadline": 30, "database": "strange"}
+    settings = PostgresSettings.model_validate({**given, "plan_roles": ["serving"], "plan_user": "planner"})
+    made = Postgres("test", settings, AnswerCache(10**6, 0.001, 0, lambda _: 100))
+    yield lambda text: plan.read(postgres_plan.explain(made, Sent("serving", text)).value.answer)
+    made.close()
+
+
+@contextlib.contextmanager
+def allowed(server, what="CREATE ON SCHEMA public", who="stranger"):
+    server.run(f"GRANT {what} TO {who}", "strange")
+    try:
+        yield
+    finally:
+        server.run(f"REVOKE {what} FROM {who}", "strange")
+
+
+def test_a_view_that_a_stranger_put_before_a_table_is_not_planned_and_tells_him_nothing(with_stranger, served):
+    server = with_stranger
+    waiting = "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted"
+    with allowed(server), server.connect("strange", user="stranger") as stranger:
+        stranger.execute(VIEW)
+        stranger.execute("GRANT SELECT ON public.memories TO PUBLIC")
+        try:
+            stranger.execute("SELECT pg_advisory_lock(4242)")
+            # What he has prepared works: it tells him what the planning role reads, and waits for his lock.
+            with server.connect("strange", user="planner") as planner, ThreadPoolExecutor(1) as pool:
+                waits = pool.submit(planner.execute, f"EXPLAIN {UNQUALIFIED}")
+                until(lambda: server.run(waiting, "strange"), "the view waiting for the lock of its maker")
+                assert server.run(waiting, "strange") == [("planner: what nobody may know",)]
+                stranger.execute("SELECT pg_advisory_unlock(4242)")
+                waits.result()
+            stranger.execute("SELECT pg_advisory_lock(4242)")
+            # Had it run, it would have waited for a lock longer than it may.
+            with pytest.raises(Denied, match="stranger may create in the schema public") as caught:
+                served(UNQUALIFIED)
+            assert not caught.value.trips
+            assert 'REVOKE CREATE ON SCHEMA "public" FROM "stranger";' in caught.value.hint
+        finally:
+            stranger.execute("DROP VIEW public.memories")
+    with pytest.raises(BadAnswer, match='relation "memories" does not exist'):
+        served(UNQUALIFIED)
+    assert served("SELECT content FROM kept").total > 0
+    assert served("SELECT content FROM app.memories").total > 0
+
+
+@pytest.mark.parametrize(
+    ("makes", "drops"),
+    [
+        (VIEW, "VIEW public.memories"),
+        ("CREATE TABLE public.memories (id int, content text)", "TABLE public.memories"),
+        ("CREATE DOMAIN public.kind AS text CHECK (strange.evil(VALUE))", "DOMAIN public.kind"),
+        ("CREATE TYPE public.kind AS ENUM ('a')", "TYPE public.kind"),
+        ("CREATE TYPE public.kind AS RANGE (SUBTYPE = int)", "TYPE public.kind"),
+        ("CREATE FUNCTION public.length(int) RETURNS int LANGUAGE sql RETURN 1", "FUNCTION public.length(int)"),
+        (
+            "CREATE OPERATOR public.+ (RIGHTARG = int, FUNCTION = strange.evil)",
+            "OPERATOR public.+ (none, int)",
+        ),
+        (
+            "CREATE AGGREGATE public.most(int) (SFUNC = int4larger, STYPE = int)",
+            "AGGREGATE public.most(int)",
+        ),
+        ('CREATE COLLATION public.mine FROM "C"', "COLLATION public.mine"),
+        (
+            "CREATE DEFAULT CONVERSION public.mine FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+            "CONVERSION public.mine",
+        ),
+        (
+            "CREATE TEXT SEARCH CONFIGURATION public.english (COPY = pg_catalog.simple)",
+            "TEXT SEARCH CONFIGURATION public.english",
+        ),
+        (
+            "CREATE TEXT SEARCH DICTIONARY public.simple (TEMPLATE = pg_catalog.simple)",
+            "TEXT SEARCH DICTIONARY public.simple",
+        ),
+        ("CREATE SEQUENCE public.numbers", "SEQUENCE public.numbers"),
+        ("CREATE FOREIGN TABLE public.far (id int) SERVER there", "FOREIGN TABLE public.far"),
+    ],
+)
+def test_whatever_kind_of_thing_a_stranger_has_left_on_the_path_nothing_is_planned(with_stranger, served, makes, drops):
+    with_stranger.run("CREATE FOREIGN DATA WRAPPER nothing", "strange")
+    with_stranger.run("CREATE SERVER there FOREIGN DATA WRAPPER nothing", "strange")
+    with_stranger.run("GRANT USAGE ON FOREIGN SERVER there TO stranger", "strange")
+    with with_stranger.connect("strange", user="stranger") as stranger:
+        try:
+            with allowed(with_stranger):
+                stranger.execute(makes)
+            with pytest.raises(Denied, match="for plans: stranger has made something in the schema public, where") as e:
+                served("SELECT content FROM kept")
+            assert e.value.hint.startswith("Drop or move what stranger has made in public")
+            stranger.execute(f"DROP {drops}")
+            assert served("SELECT content FROM kept").total > 0
+        finally:
+            with_stranger.run("DROP FOREIGN DATA WRAPPER nothing CASCADE", "strange")
+
+
+def test_an_extension_of_a_stranger_is_no_place_to_hide_a_function(with_stranger, served):
+    with (
+        allowed(with_stranger, "CREATE ON DATABASE strange"),
+        with_stranger.connect("strange", user="stranger") as stranger,
+    ):
+        with allowed(with_stranger):
+            stranger.execute("CREATE EXTENSION citext SCHEMA public")
+            stranger.execute("CREATE FUNCTION public.length(int) RETURNS int LANGUAGE sql RETURN strange.evil()")
+            stranger.execute("ALTER EXTENSION citext ADD FUNCTION public.length(int)")
+        try:
+            with pytest.raises(Denied, match="stranger has made something in the schema public"):
+                served("SELECT content FROM kept")
+            stranger.execute("ALTER EXTENSION citext DROP FUNCTION public.length(int)")
+            stranger.execute("DROP FUNCTION public.length(int)")
+            assert served("SELECT content FROM kept").total > 0
+        finally:
+            stranger.execute("DROP EXTENSION citext CASCADE")
+
+
+@pytest.mark.parametrize(
+    ("who", "told", "mend"),
+    [
+        ("PUBLIC", "everybody may create in the schema public", 'REVOKE CREATE ON SCHEMA "public" FROM PUBLIC;'),
+        (
+            "strangers",
+            "strangers may create in the schema public",
+            'REVOKE CREATE ON SCHEMA "public" FROM "strangers";',
+        ),
+    ],
+)
+def test_who_may_create_where_names_are_looked_up_is_told_and_the_hint_mends_it(with_stranger, served, who, told, mend):
+    with allowed(with_stranger, who=who):
+        with pytest.raises(Denied, match=told) as caught:
+            served("SELECT content FROM kept")
+        assert caught.value.hint.startswith(mend)
+        with_stranger.run(mend, "strange")
+        assert served("SELECT content FROM kept").total > 0
+
+
+def test_a_schema_that_a_stranger_made_under_the_name_of_the_statements_role_is_not_looked_in(with_stranger, served):
+    with (
+        allowed(with_stranger, "CREATE ON DATABASE strange"),
+        with_stranger.connect("strange", user="stranger") as stranger,
+    ):
+        stranger.execute("CREATE SCHEMA serving")
+        stranger.execute("GRANT USAGE ON SCHEMA serving TO PUBLIC")
+        # He may create there again as soon as he likes.
+        stranger.execute("REVOKE CREATE ON SCHEMA serving FROM stranger")
+        try:
+            with pytest.raises(Denied, match="stranger owns the schema serving") as caught:
+                served("SELECT content FROM kept")
+            assert 'ALTER SCHEMA "serving" OWNER TO "serving";' in caught.value.hint
+        finally:
+            stranger.execute("DROP SCHEMA serving")
+    assert served("SELECT content FROM kept").total > 0
+
+
+def test_a_schema_that_the_statement_writes_out_is_looked_at_also(with_stranger, served):
+    for text in ("SELECT strange.evil()", 'SELECT "strange"."evil"()', "SELECT STRANGE\n.evil('a')"):
+        with pytest.raises(Denied, match="stranger has made something in the schema strange, stranger owns the schema"):
+            served(text)
+    with allowed(with_stranger, "CREATE ON SCHEMA app"):
+        with pytest.raises(Denied, match="stranger may create in the schema app"):
+            served("SELECT content FROM app.memories")
+        assert served("SELECT content FROM kept").total > 0
+
+
+def test_members_of_a_trusted_role_and_the_owner_of_the_database_are_trusted(with_stranger, served):
+    with_stranger.run("CREATE ROLE deputy IN ROLE serving")
+    try:
+        for role in ("deputy", "serving", "owning"):
+            with allowed(with_stranger, who=role):
+                with_stranger.run(f"CREATE TABLE public.of_{role} (id int)", "strange")
+                with_stranger.run(f"ALTER TABLE public.of_{role} OWNER TO {role}", "strange")
+                assert served("SELECT content FROM kept").total > 0
+    finally:
+        with_stranger.run("DROP OWNED BY deputy", "strange")
+        with_stranger.run("DROP ROLE deputy")
 
 
 def test_names_are_looked_up_where_the_settings_of_the_statements_role_say(server, database):
