@@ -98,6 +98,49 @@ def allowance(source: str, address: str, limit: float) -> Allowance:
     return Allowance(limit, limit) if left >= limit else Allowance(left, limit, whole)
 
 
+_reading: ContextVar[float | None] = ContextVar("reading", default=None)
+"""When the time to make something of an answer ends, by the monotonic clock."""
+
+GRACE = 1.0
+"""Seconds that are always there to read an answer that came just in time."""
+
+
+class _Late(Exception):
+    """The time to read an answer has passed."""
+
+
+@contextmanager
+def reading(source: str, address: str, limit: float) -> Iterator[None]:
+    """What is made of an answer inside ends within ``limit`` seconds and with the panel's time, wherever it looks.
+
+    The deadline of a request ends with its last byte, but a small answer may be made to be dear to read.
+
+    Raises:
+        TimedOut: A loop inside found by :func:`look` that its time had passed; that is about this answer alone.
+    """
+    ends = time.monotonic() + max(remaining(limit), GRACE)
+    token = _reading.set(ends)
+    try:
+        yield
+    except _Late:
+        raise TimedOut(
+            source,
+            address,
+            f"gave an answer that could not be read within {limit:g} s, its deadline",
+            hint="It is far larger than usual, or odd in many values; a shorter window asks for less.",
+            trips=False,
+        ) from None
+    finally:
+        _reading.reset(token)
+
+
+def look() -> None:
+    """Called again and again by loops over an answer, so that they end with :func:`reading`."""
+    ends = _reading.get()
+    if ends is not None and time.monotonic() > ends:
+        raise _Late
+
+
 def remaining(seconds: float) -> float:
     """What is left for one answer that may take ``seconds`` by itself; never negative."""
     outer = _ends.get()

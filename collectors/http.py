@@ -9,6 +9,7 @@ used and redirects are not followed, so a source can never send the console some
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import threading
@@ -23,7 +24,7 @@ import httpx
 import msgspec
 
 from collectors import lenient
-from collectors.deadline import Allowance, allowance
+from collectors.deadline import Allowance, allowance, reading
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
 from collectors.guard import Guard
 from settings import HttpEndpoint
@@ -35,6 +36,18 @@ USER_AGENT = "synaptic-console"
 ANOTHER_SERVICE = "Check the address: another service, or another version of it, may answer there."
 LONGEST_REASON = 200
 """Characters of the server's own words that are told."""
+
+LESS = "Ask for less: a shorter window, or fewer series."
+
+MOST: tuple[tuple[bytes, int, str], ...] = (
+    (b"{", 250_000, "objects"),
+    (b"[", 1_500_000, "lists"),
+    (b":", 1_000_000, "pairs of name and value"),
+    (b",", 4_000_000, "values"),
+)
+"""What one answer may hold, told by what no value is written without: a series is two objects, a sample a list."""
+
+_INFINITE = b',"+Inf"]'
 
 PROXY_BETWEEN = "Look at what stands between: a proxy?"
 
@@ -136,7 +149,8 @@ class HttpSource:
             answer = self._wait(run_on_loop(self._exchange(request, allowed, repeatable)), allowed)
             if answer.status not in accept:
                 self.refuse_bad_status(answer)
-            return read(answer)
+            with reading(self.name, self.address, limit):
+                return read(answer)
 
     def json(self, shape: type[T] | msgspec.json.Decoder[T]) -> Callable[[HttpAnswer], T]:
         """A reader for :meth:`ask` that decodes a JSON body into typed structs.
@@ -158,16 +172,37 @@ class HttpSource:
         decoder = msgspec.json.Decoder(shape, strict=False)
 
         def read(answer: HttpAnswer) -> tuple[Any, tuple[str, ...]]:
+            self._refuse_dear(answer.body)
             try:
                 return decoder.decode(answer.body), ()
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass  # one odd value, and all of it is read again with care
+                pass  # one odd value, and all of it is read again
+            # The one that is common: a ratio without a divisor. In an array it is a sample and never a label.
+            if _INFINITE in answer.body:
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    return decoder.decode(answer.body.replace(_INFINITE, b',"Inf"]')), ()
+            if len(answer.body) > lenient.LARGEST and answer.body.lstrip()[:1] in (b"{", b"["):
+                raise self.bad_answer(
+                    f"answered with {len(answer.body) // 1024 // 1024} MiB of which some values are odd, "
+                    f"and above {lenient.LARGEST // 1024 // 1024} MiB such an answer is not taken apart",
+                    hint=LESS,
+                    trips=False,
+                )
             try:
                 return lenient.decoded(answer.body, shape)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise self._not_decoded(answer, error) from None
 
         return read
+
+    def _refuse_dear(self, body: bytes) -> None:
+        """Raise where an answer has more values than any of ours, however few bytes each takes on the wire.
+
+        An empty object is two bytes there and hundreds here; what is decoded at once cannot be stopped.
+        """
+        for mark, most, what in MOST:
+            if body.count(mark) > most:
+                raise self.bad_answer(f"answered with more than {most:,} {what}", hint=LESS, trips=False)
 
     def _not_decoded(self, answer: HttpAnswer, error: Exception) -> BadAnswer:
         if isinstance(error, msgspec.ValidationError):

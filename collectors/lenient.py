@@ -18,9 +18,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from collectors.numbers import number
+from collectors.deadline import look
+from collectors.numbers import LONGEST, number
 
 T = TypeVar("T")
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of the largest body that is read with care: value by value takes a hundred times as long as at once."""
 
 MOST_REMARKS = 3
 """Odd values that are named one by one; the others are counted."""
@@ -33,19 +37,18 @@ def decoded(body: bytes, shape: Any) -> tuple[Any, tuple[str, ...]]:
 
     Raises:
         msgspec.ValidationError: A value that the shape requires is missing or of another kind.
-        msgspec.DecodeError: The body is not JSON, or nested too deeply.
+        msgspec.DecodeError: The body is not JSON.
+        RecursionError: It is nested too deeply.
     """
     try:
         text = body.decode("utf-8-sig", "replace")
-        raw = json.loads(text)
+        raw = json.loads(text, parse_int=_integer)
         if _SURROGATE.search(text):
             raw = _without_surrogates(raw)
         reading = _Reading()
         return reading.value(raw, shape, "$"), reading.remarks()
     except msgspec.ValidationError:
         raise
-    except RecursionError:
-        raise msgspec.DecodeError("it is nested too deeply") from None
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from None
 
@@ -63,16 +66,24 @@ class _Reading:
     """One body that is read; it remembers where a value was odd."""
 
     def __init__(self) -> None:
-        self._odd: list[str] = []
+        self._named: list[str] = []
+        self._number_of_odd = 0
 
     def remarks(self) -> tuple[str, ...]:
         """What could not be read, as clauses: the first places, and how many there are besides."""
-        named = [f"a value could not be read ({place})" for place in self._odd[:MOST_REMARKS]]
-        more = len(self._odd) - len(named)
+        named = [f"a value could not be read ({place})" for place in self._named]
+        more = self._number_of_odd - len(named)
         return (*named, f"{more} more values could not be read") if more else tuple(named)
+
+    def _odd(self, place: str) -> None:
+        # An answer may be odd in each of its values: only the places that are told are kept.
+        self._number_of_odd += 1
+        if len(self._named) < MOST_REMARKS:
+            self._named.append(place)
 
     def value(self, raw: Any, shape: Any, place: str) -> Any:
         """``raw`` as ``shape``; msgspec does all of it that it can, and only what fails is taken apart."""
+        look()
         if shape is float:
             return self._number(raw, place)
         try:
@@ -99,7 +110,7 @@ class _Reading:
     def _number(self, raw: Any, place: str) -> float:
         found = number(raw)
         if math.isnan(found) and not _written_nan(raw):
-            self._odd.append(place)
+            self._odd(place)
         return found
 
     def _struct(self, raw: Any, shape: Any, place: str) -> Any:
@@ -125,7 +136,7 @@ class _Reading:
             except msgspec.ValidationError:
                 if field.required:
                     raise
-                self._odd.append(at)
+                self._odd(at)
         return struct(**values)
 
     def _list(self, raw: Any, shape: Any, place: str) -> list[Any]:
@@ -140,7 +151,7 @@ class _Reading:
             try:
                 found.append(self.value(one, item, at))
             except msgspec.ValidationError:
-                self._odd.append(at)
+                self._odd(at)
         return found
 
     def _dict(self, raw: Any, shape: Any, place: str) -> dict[Any, Any]:
@@ -184,6 +195,11 @@ class _Reading:
 
 LATEST = 1e11
 """Epoch seconds of the year 5138: a larger figure counts finer units."""
+
+
+def _integer(text: str) -> int | float:
+    """A whole number; one that no float can hold is infinite. Python refuses to read one of thousands of digits."""
+    return int(text) if len(text) <= LONGEST else -math.inf if text.startswith("-") else math.inf
 
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

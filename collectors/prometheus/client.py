@@ -7,6 +7,8 @@ warnings kept (the client itself drops them).
 
 from __future__ import annotations
 
+import contextlib
+import math
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +24,14 @@ from prometheus_api_client.exceptions import MetricValueConversionError, Prometh
 
 from collectors import lenient
 from collectors.cache import Answer, AnswerCache
+from collectors.deadline import reading
 from collectors.errors import BadAnswer, Denied, SourceError
 from collectors.guard import Guard
-from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
+from collectors.http import ANOTHER_SERVICE, LESS, HttpAnswer, HttpSource
 from collectors.prometheus.chunks import ChunkStore
 from collectors.prometheus.failures import QUERY_HINT, not_offered, reason, refusal
 from collectors.prometheus.forms import Form, Samples, distinct
-from collectors.prometheus.native import expanded
+from collectors.prometheus.native import TooMany, expanded
 from collectors.prometheus.promql import duration, one_of, quote, render
 from collectors.prometheus.wire import (
     Alert,
@@ -340,13 +343,27 @@ class Prometheus:
             )
             warnings.extend(answer.warnings)
             data: MatrixData = answer.data
-            series, doubled = distinct(expanded(data.result))
+            with reading(self.source.name, self.source.address, self.settings.deadline):
+                series, doubled = self._series(data.result, (last - first) // step + 1)
             if doubled:
                 warnings.append(f"{doubled} series came twice; the first sample of each moment counts")
             return series, answer.whole
 
         values, keys = self._chunks.samples(query, span, fetch)
         return Samples(values, tuple(keys), query, tuple(warnings), total)
+
+    def _series(self, answered: Sequence[MatrixSeries], points: int) -> tuple[list[MatrixSeries], int]:
+        """The series of an answer, each once and with classic buckets, and how many came twice.
+
+        Raises:
+            BadAnswer: They are more than can be computed with; it is about this question.
+        """
+        found: tuple[list[MatrixSeries], int] | None = None
+        with contextlib.suppress(TooMany):
+            found = distinct(expanded(answered, MOST_SAMPLES))
+        if found is None or len(found[0]) * points > MOST_SAMPLES:
+            raise self.source.bad_answer(f"answered with more than {MOST_SAMPLES:,} samples", hint=LESS, trips=False)
+        return found
 
     def _largest(
         self, signal: Signal, query: str, span: Span, by: Sequence[str], limit: int
@@ -359,7 +376,9 @@ class Prometheus:
 
         def load() -> tuple[dict[str, list[str]] | None, int | None]:
             counted = self.query(f"count({query})", span.end).samples
-            number = int(counted[0].value) if counted else 0
+            # A count that is infinite or no number says nothing: the server is then asked for all, and what
+            # it answers is cut here.
+            number = int(counted[0].value) if counted and math.isfinite(counted[0].value) else 0
             if number <= limit:
                 return None, None
             window, step = duration(span.seconds), duration(max(span.seconds / 20, 1))
@@ -494,6 +513,9 @@ def map_client_error(source: HttpSource, error: Exception) -> SourceError:
 
 ERRORS = tuple(range(400, 600))
 """Statuses whose body says what is at fault: :mod:`collectors.prometheus.failures` reads it."""
+
+MOST_SAMPLES = 3_000_000
+"""Series by points of one answer that is computed with: a thousand times what a chart shows."""
 
 MOST_WARNINGS = 10
 """Remarks of the server about one question that are told."""

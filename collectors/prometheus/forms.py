@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 
+from collectors.deadline import look
 from collectors.prometheus.chunks import SeriesKey
-from collectors.prometheus.wire import MatrixSeries
+from collectors.prometheus.wire import MatrixSeries, Point
 
 SWAPPED = (
     "a part of this window is counted in classic buckets, the rest in native ones: their bounds differ, so a small "
@@ -81,19 +83,21 @@ class Samples:
 
 def distinct(series: Sequence[MatrixSeries]) -> tuple[list[MatrixSeries], int]:
     """The series without those that came twice, and how many did; of each moment the first sample counts."""
-    found: dict[SeriesKey, MatrixSeries] = {}
-    doubled = 0
+    found: dict[SeriesKey, list[MatrixSeries]] = {}
     for one in series:
-        key = tuple(sorted(one.metric.items()))
-        first = found.get(key)
-        if first is None:
-            found[key] = one
-            continue
-        doubled += 1
-        there = {point.time for point in first.values}
-        more = [point for point in one.values if point.time not in there]
-        found[key] = MatrixSeries(one.metric, sorted([*first.values, *more], key=lambda point: point.time))
-    return list(found.values()), doubled
+        look()
+        found.setdefault(tuple(sorted(one.metric.items())), []).append(one)
+    return [same[0] if len(same) == 1 else _merged(same) for same in found.values()], len(series) - len(found)
+
+
+def _merged(series: Sequence[MatrixSeries]) -> MatrixSeries:
+    """Series of the same labels as one, in time's order; sorted once, however many there are."""
+    points: dict[float, Point] = {}
+    for one in series:
+        look()
+        for point in one.values:
+            points.setdefault(point.time, point)
+    return MatrixSeries(series[0].metric, sorted(points.values(), key=attrgetter("time")))
 
 
 def _group(key: SeriesKey) -> SeriesKey:

@@ -9,12 +9,12 @@ be spread evenly on a logarithmic axis, as newer versions of Prometheus do it. N
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from collectors.deadline import look
 from collectors.prometheus.wire import MatrixSeries, NativeBucket, Point
 
 BOUNDS = np.array([2.0 ** (place / 4) for place in range(-12 * 4, 6 * 4 + 1)])
@@ -23,14 +23,37 @@ BOUNDS = np.array([2.0 ** (place / 4) for place in range(-12 * 4, 6 * 4 + 1)])
 Floats = npt.NDArray[np.float64]
 
 
-def expanded(series: Sequence[MatrixSeries]) -> list[MatrixSeries]:
-    """The series of a range answer, with classic ones (``le`` among their labels) in the place of each native one."""
+MOST_BOUNDS = 300
+"""Bounds of its own that a histogram may have: nobody chooses more, so what has more is counted at the fixed ones."""
+
+AT_ONCE = 1000
+"""Buckets that are computed at once: a bound of memory."""
+
+
+class TooMany(Exception):
+    """The histograms would be more samples than an answer may have."""
+
+
+def expanded(series: Sequence[MatrixSeries], most: int) -> list[MatrixSeries]:
+    """The series of a range answer, with classic ones (``le`` among their labels) in the place of each native one.
+
+    Args:
+        series: What was answered.
+        most: Samples that may be made of native ones.
+
+    Raises:
+        TooMany: They would be more.
+    """
     found: list[MatrixSeries] = []
+    made = 0
     for one in series:
         if not one.histograms:
             found.append(one)
             continue
         bounds = _bounds(bucket for point in one.histograms for bucket in point.histogram.buckets)
+        made += len(one.histograms) * (len(bounds) + 1)
+        if made > most:
+            raise TooMany
         times = [point.time for point in one.histograms]
         counts = np.array(
             [cumulative(point.histogram.buckets, point.histogram.count, bounds) for point in one.histograms]
@@ -52,38 +75,56 @@ def cumulative(buckets: Sequence[NativeBucket], count: float, bounds: Floats = B
         bounds: Upper bounds in seconds, ascending.
     """
     totals = np.zeros(len(bounds))
-    spread = _evenly if any(_custom(bucket) for bucket in buckets) else _logarithmically
-    for bucket in buckets:
-        if not np.isfinite(bucket.count):
-            continue
-        # What was observed is a length of time, so a first bucket without a lower end begins at nothing.
-        low = max(bucket.low, 0.0) if bucket.high > 0 else bucket.low
-        whole = bucket.high <= bounds * (1 + 1e-9)
-        totals[whole] += bucket.count
-        inside = ~whole & (low < bounds)
-        if inside.any() and np.isfinite(bucket.high):
-            totals[inside] += bucket.count * spread(bounds[inside], low, bucket.high)
+    rows = np.array([(one.low, one.high, one.count) for one in buckets], np.float64).reshape(-1, 3)
+    evenly = bool(_custom(rows[:, 0], rows[:, 1]).any())
+    for start in range(0, len(rows), AT_ONCE):
+        look()
+        totals += _counted(rows[start : start + AT_ONCE], bounds, evenly)
     return [*totals.tolist(), max(count, float(totals[-1])) if len(totals) else count]
+
+
+def _counted(rows: Floats, bounds: Floats, evenly: bool) -> Floats:
+    """How many observations of buckets (rows of low, high and count) were at most each of ``bounds``."""
+    low, high, counts = rows[np.isfinite(rows[:, 2]) & (rows[:, 2] > 0)].T[:, :, np.newaxis]
+    # What was observed is a length of time, so a first bucket without a lower end begins at nothing.
+    low = np.where(high > 0, np.maximum(low, 0.0), low)
+    whole = high <= bounds * (1 + 1e-9)
+    inside = ~whole & (low < bounds) & np.isfinite(high)
+    # Shares are computed everywhere and taken where a bound lies inside of a bucket.
+    with np.errstate(all="ignore"):
+        share = (bounds - low) / (high - low)
+        if not evenly:
+            start = np.log2(low)
+            share = np.where(low > 0, (np.log2(bounds) - start) / (np.log2(high) - start), share)
+        found: Floats = (counts * np.where(whole, 1.0, np.where(inside, share, 0.0))).sum(axis=0)
+    return found
 
 
 def _bounds(buckets: Iterable[NativeBucket]) -> Floats:
     """The bounds to count a histogram by: its own where they were chosen by people, fixed ones otherwise."""
-    ends = {(bucket.low, bucket.high) for bucket in buckets}
-    if not any(_custom(NativeBucket(0, low, high, 0.0)) for low, high in ends):
+    ends: set[tuple[float, float]] = set()
+    for bucket in buckets:
+        ends.add((bucket.low, bucket.high))
+        if len(ends) > MOST_BOUNDS:
+            return BOUNDS
+    pairs = np.array([*ends], np.float64).reshape(-1, 2)
+    if not _custom(pairs[:, 0], pairs[:, 1]).any():
         return BOUNDS
-    return np.array(sorted({end for pair in ends for end in pair if 0 < end < math.inf}))
+    return np.unique(pairs[(pairs > 0) & np.isfinite(pairs)])
 
 
-def _custom(bucket: NativeBucket) -> bool:
-    """Whether a bucket cannot be one of an exponential histogram, whose bounds are powers of ``2 ** (2 ** -8)``.
+def _custom(low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
+    """Which buckets cannot be of an exponential histogram, whose bounds are powers of ``2 ** (2 ** -8)``.
 
     A classic histogram that Prometheus stores as a native one (NHCB) keeps its bounds, the first from minus
     infinity, the last to infinity.
     """
-    if math.isinf(bucket.low) or math.isinf(bucket.high):
-        return True
-    places = [math.log2(end) * 2**FINEST for end in (bucket.low, bucket.high) if end > 0]
-    return any(abs(place - round(place)) > 1e-3 for place in places) and bucket.low > ZERO
+    ends = np.stack([low, high])
+    with np.errstate(all="ignore"):
+        places = np.log2(ends) * 2**FINEST
+        off = ((ends > 0) & (np.abs(places - np.rint(places)) > 1e-3)).any(axis=0)
+    found: npt.NDArray[np.bool_] = np.isinf(ends).any(axis=0) | (off & (low > ZERO))
+    return found
 
 
 FINEST = 8
@@ -91,17 +132,3 @@ FINEST = 8
 
 ZERO = 1e-9
 """Seconds up to which a lower bound is the one around zero, which may be anything."""
-
-
-def _evenly(bounds: Floats, low: float, high: float) -> Floats:
-    """Which share of a bucket's observations lies at or below bounds within it, where they are spread evenly."""
-    share: Floats = (bounds - low) / (high - low)
-    return share
-
-
-def _logarithmically(bounds: Floats, low: float, high: float) -> Floats:
-    """The same where they are spread evenly on a logarithmic axis."""
-    if low <= 0:
-        return _evenly(bounds, low, high)
-    share: Floats = np.log2(bounds / low) / math.log2(high / low)
-    return share
