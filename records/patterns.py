@@ -70,7 +70,7 @@ class Memory:
     """All that is known about the patterns of an environment.
 
     Attributes:
-        since: From when on lines were looked at without a hole, aware UTC.
+        since: From when on lines were looked at without a hole, aware UTC; no earlier than the oldest of them.
         until: Up to when, aware UTC.
         patterns: The one that was seen longest ago first.
     """
@@ -178,10 +178,17 @@ def _go_on(connection: Connection, environment: str, start: datetime, end: datet
         connection.execute(update(t).where(t.c.environment == environment).values(since=start, until=end))
     elif known == start:
         connection.execute(update(t).where(t.c.environment == environment).values(until=end))
-    elif known < start:  # after a hole what was before it no longer counts as known
+    elif known < start or not _learned_any(connection, environment):
+        # After a hole what was before it no longer counts as known. Where nothing was learned yet nothing can be
+        # counted twice, so it may begin earlier.
         connection.execute(update(t).where(t.c.environment == environment).values(since=start, until=end))
     else:
         raise LeaseLostError(f"the lines of {environment} from {start.isoformat()} on are kept already")
+
+
+def _learned_any(connection: Connection, environment: str) -> bool:
+    t = log_patterns
+    return connection.execute(select(t.c.id).where(t.c.environment == environment).limit(1)).first() is not None
 
 
 def _keep_patterns(connection: Connection, environment: str, learned: Sequence[Learned]) -> None:

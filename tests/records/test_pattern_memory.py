@@ -68,6 +68,14 @@ def test_a_stretch_counts_once_however_often_it_is_learned(database, lease):
     assert read_counts(database, "production", START, START + BUCKET) == [(pattern("a").id, START, 3)]
 
 
+def test_as_long_as_nothing_was_learned_it_may_begin_earlier(database, lease):
+    save(database, lease)
+    earlier = START - timedelta(hours=3)
+    save(database, lease, learned("a", 3, earlier), start=earlier)
+    memory = read_memory(database, "production")
+    assert (memory.since, memory.until) == (earlier, earlier + MINUTE)
+
+
 def test_a_worker_that_was_overtaken_writes_nothing(database, lease):
     expire(database)
     take_lease(database, NAME, "another worker", 600)

@@ -39,7 +39,7 @@ SETTLE = timedelta(seconds=30)
 """How old a line must be: shippers and the store's refresh deliver late, and not in order."""
 
 FIRST = timedelta(days=1)
-"""How far back the first turn begins, so that not everything looks new on the first day."""
+"""How far back the first turn looks, so that not everything looks new on the first day."""
 
 LONGEST_GAP = timedelta(days=2)
 """After a longer pause the memory begins anew with the last day: to catch up on weeks would take an hour."""
@@ -137,14 +137,17 @@ def learn(sources: Sources, database: Database, lease: Lease, now: datetime, go_
         LeaseLostError: Another worker has taken over.
         RecordsError: The records could not be used.
     """
-    looked = 0
+    looked, first = 0, True
     while go_on():
         memory = read_memory(database, sources.environment)
-        start = memory.until if memory is not None else now - FIRST
+        # Where nothing was learned yet, earlier lines may have arrived since: a history that was loaded.
+        anew = memory is None or (first and not memory.patterns)
+        start = memory.until if memory is not None and not anew else _beginning(sources.logs, now)
+        first = False
         if start > now:  # written by a console whose clock was ahead
             start = now - 2 * SETTLE
         if start < now - LONGEST_GAP:
-            start = now - FIRST
+            start = _beginning(sources.logs, now)
         end = min(start + STRETCH, now - SETTLE)
         if end <= start:
             break
@@ -156,6 +159,18 @@ def learn(sources: Sources, database: Database, lease: Lease, now: datetime, go_
         save_learned(database, lease, sources.environment, start=start, end=end, learned=learned)
         looked += len(stretch.lines)
     return looked
+
+
+def _beginning(logs: LogSource, now: datetime) -> datetime:
+    """Where learning begins without a past: at the oldest line of the last day, or now where there is none.
+
+    What is kept as "known since" must have been looked at: a store that is an hour old knows nothing of yesterday, and
+    everything in it would be told as new.
+    """
+    page = logs.page(_question(now - FIRST, now - SETTLE), size=1, order="oldest")
+    oldest = page.lines[0].time if page.lines else None
+    latest = now - 2 * SETTLE
+    return min(max(oldest, now - FIRST), latest) if oldest is not None else latest
 
 
 def _question(start: datetime, end: datetime) -> Question:

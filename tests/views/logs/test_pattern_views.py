@@ -161,7 +161,49 @@ def test_what_appears_within_the_window_is_new_and_what_was_there_before_is_not(
         assert (fresh.new, fresh.told, old.new, old.told) == (True, True, False, False)
         assert abs(fresh.first_seen - (log.now - 10 * MINUTE)) < timedelta(seconds=1)
         assert abs(old.first_seen - (log.now - 20 * HOUR)) < timedelta(seconds=1)
-    assert patterns.known_since < log.now - 23 * HOUR
+    assert patterns.known_since == log.now - 20 * HOUR
+
+
+def test_a_store_that_is_an_hour_old_knows_its_patterns_since_its_oldest_line_and_calls_none_new(log, database):
+    log.say("stored memory NUMBER", 300, HOUR)
+    log.say("cannot decode memory NUMBER", 5, 10 * MINUTE, level="ERROR")
+    log.learn(database)
+    assert read_memory(database, "test").since == log.now - HOUR
+    for preset in ("15m", "1h", "6h"):
+        assert {one.new for one in log.patterns(database, preset).found} <= {None, False}
+    assert {one.new for one in log.patterns(database, "15m").found} == {None, False}
+
+
+def test_a_pattern_is_new_only_six_hours_after_the_oldest_line(log, database):
+    log.say("stored memory NUMBER", 300, 7 * HOUR)
+    log.say("evicted NUMBER entries", 5, 90 * MINUTE)
+    log.say("cannot decode memory NUMBER", 5, 10 * MINUTE, level="ERROR")
+    log.learn(database)
+    patterns = log.patterns(database, "3h")
+    assert named(patterns, "evicted <number> entries").new is None
+    assert named(patterns, "cannot decode memory <number>").new is True
+
+
+def test_an_empty_store_is_known_since_the_first_turn_and_a_history_that_arrives_later_from_its_own_start(
+    log, database
+):
+    log.learn(database, up_to=5 * MINUTE)
+    assert read_memory(database, "test").since == log.now - 5 * MINUTE - SETTLE
+    log.say("stored memory NUMBER", 301, 20 * HOUR)  # none but the first at the end of a stretch of an hour
+    log.sources.cache.clear()
+    log.learn(database)
+    memory = read_memory(database, "test")
+    assert (memory.since, memory.until) == (log.now - 20 * HOUR, log.now)
+    assert sum(lines for _, _, lines in read_counts(database, "test", log.now - DAY, log.now)) == 301
+
+
+def test_after_a_long_pause_patterns_are_known_since_the_oldest_line_of_the_last_day(log, database):
+    log.say("stored memory NUMBER", 300, 80 * HOUR, 60 * HOUR)
+    log.learn(database, up_to=60 * HOUR)
+    log.say("stored memory NUMBER", 30, 3 * HOUR)
+    log.sources.cache.clear()
+    log.learn(database)
+    assert read_memory(database, "test").since == log.now - 3 * HOUR
 
 
 def test_a_pattern_of_which_an_older_window_has_earlier_lines_than_the_records_is_not_told_as_new(log, database):
@@ -200,8 +242,8 @@ def test_the_version_of_a_moment_is_the_one_that_prometheus_saw_and_none_where_i
 
 
 def test_far_more_lines_than_usual_are_a_surge_with_the_figures_behind_it(log, database):
-    log.say("pool timed out after NUMBER ms", 400, 20 * HOUR, level="ERROR")
-    log.say("stored memory NUMBER", 400, 20 * HOUR)
+    log.say("pool timed out after NUMBER ms", 400, 23 * HOUR, level="ERROR")
+    log.say("stored memory NUMBER", 400, 23 * HOUR)
     log.say("pool timed out after NUMBER ms", 200, 8 * MINUTE, level="ERROR")
     log.learn(database)
     patterns = log.patterns(database)
@@ -300,7 +342,7 @@ def test_hostile_lines_are_patterns_like_others(log, database):
     messages = ["x" * 32_768, "a\x00b \u202e <b>%{x}</b>", "", " ", "'" * 5000, "\n" * 300 + "end", "<*> <*> <number>"]
     messages += ["".join(chr(dice.randrange(32, 0x2FFF)) for _ in range(200)) for _ in range(20)]
     log.write(*(document(log.now - MINUTE, message) for message in messages))
-    log.write(document(None, "without a time"))
+    log.write(document(None, "without a time"), document(log.now - 8 * HOUR, "the first line"))
     log.learn(database)
     patterns = log.patterns(database)
     assert sum(one.count for one in patterns.found) == len(messages)
