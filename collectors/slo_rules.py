@@ -8,6 +8,7 @@ A group for each objective. It records, each with the label ``slo``:
 
 Windows up to six hours are asked of the counters themselves. Longer ones add up the recorded sums: three days of raw
 samples of every series would be read again each minute. Both are ratios of sums; a mean of ratios is never taken.
+The recorded sums begin when the rules are loaded, so a longer window has no burn rate before half of it was recorded.
 
 Source of windows and factors: :func:`collectors.slos.burn_rules`.
 """
@@ -19,13 +20,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from collectors.prometheus.promql import duration, matcher, render
 from collectors.signals import Signal
-from collectors.slos import BurnRule, Objective, all_events, counter, told_events
+from collectors.slos import (
+    LONGEST_DIRECT,
+    BurnRule,
+    Objective,
+    all_events,
+    counter,
+    least_recorded,
+    told_events,
+)
 
 BASE = 300.0
 """Seconds of the rates that longer windows add up."""
 
-LONGEST_DIRECT = 6 * 3600.0
-"""Seconds up to which a window is asked of the counters themselves."""
+INTERVAL = 60
+"""Seconds between two recordings."""
 
 ENOUGH_BAD = 5
 """Bad events within the short window below which no alert fires: one failure in a quiet night is no outage."""
@@ -70,7 +79,7 @@ def _group(one: Objective, events: Signal, job: str) -> str:
             entries.append(_alert(one, name, chosen, words))
     entries.append(_unmeasured(one))
     remarks = "".join(f"  # {remark}.\n" for remark in one.remarks)
-    return f"{remarks}  - name: slo-{one.key}\n    interval: 1m\n    rules:\n" + "\n".join(entries)
+    return f"{remarks}  - name: slo-{one.key}\n    interval: {window_name(INTERVAL)}\n    rules:\n" + "\n".join(entries)
 
 
 def _record(name: str, one: Objective, expression: str) -> str:
@@ -139,7 +148,9 @@ def _too_high(one: Objective, rule: BurnRule) -> str:
 
 def _burn(one: Objective, window: float) -> str:
     if window > LONGEST_DIRECT:
-        return _recorded_ratio(one, window)
+        # Before that "a day" would be the 45 minutes since the rules were loaded.
+        recorded = f"count_over_time({_recorded('events', one)}[{duration(window)}])"
+        return f"{_recorded_ratio(one, window)}\n  and {recorded} >= {least_recorded(window) / INTERVAL:g}"
     bad, everything = _recorded("bad_events", one, window), _recorded("events", one, window)
     return f"{bad}\n  / ({everything} > 0)\n  / {_share(one)}"
 

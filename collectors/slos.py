@@ -33,6 +33,14 @@ class SlosError(Exception):
     """A file of objectives has mistakes; one sentence a line."""
 
 
+LONGEST_DIRECT = 6 * 3600.0
+"""Seconds up to which the rules ask a window of the counters themselves; longer ones add up what was recorded."""
+
+LEAST_RECORDED = 0.5
+"""Share of a window beyond ``LONGEST_DIRECT`` that must have been measured before its burn rate counts. Otherwise the
+first bad hour of a young installation would be told as a bad day."""
+
+
 @dataclass(frozen=True)
 class BurnRule:
     """When a burn rate is too high, over a long window and, so that it ends when the trouble ends, a short one.
@@ -50,6 +58,20 @@ class BurnRule:
     long: float
     short: float
     severity: Literal["critical", "warning"]
+
+    @property
+    def least(self) -> float:
+        """Seconds of the long window that must have been measured before it counts, see :func:`least_recorded`."""
+        return least_recorded(self.long)
+
+
+def least_recorded(window: float) -> float:
+    """Seconds of a window that must have been measured before its burn rate counts.
+
+    None for windows up to ``LONGEST_DIRECT``: there waiting would keep a page back from those whose Prometheus was
+    away during the same trouble.
+    """
+    return window * LEAST_RECORDED if window > LONGEST_DIRECT else 0.0
 
 
 _OF_30_DAYS: tuple[tuple[float, float, float, Literal["critical", "warning"]], ...] = (

@@ -157,6 +157,10 @@ def test_windows_grow_with_the_period_and_spend_the_same_share_of_the_budget(day
         assert rule.factor >= 1
 
 
+def test_half_of_a_long_window_must_have_been_measured_and_a_page_of_hours_never_waits():
+    assert [rule.least / 3600 for rule in burn_rules(30 * DAY)] == [0, 0, 12, 36]
+
+
 def test_a_burn_rate_that_can_never_be_reached_is_left_out_and_said(written):
     one = written(GOOD.replace("0.99", "0.9"))["quick"]
     assert [rule.factor for rule in one.rules] == [6, 3, 1]

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.events import ROLL_BACK, Event, EventKind, Severity
+from analysis.quantities import length
 from analysis.verdict import AFTER, Status
 from collectors.cache import Answer
 from collectors.registry import Sources
@@ -27,7 +28,19 @@ from views.shared.ages import oldest
 from views.shared.events import events_or_none
 from views.shared.parallel import side_by_side
 from views.slo.events import RECENT, Events, coarse_step, load_events
-from views.slo.rules.budgets import Budget, Burn, Tally, Window, budget, budget_left, burning, exhaustion, merged, tally
+from views.slo.rules.budgets import (
+    ENOUGH_BAD,
+    Budget,
+    Burn,
+    Tally,
+    Window,
+    budget,
+    budget_left,
+    burning,
+    exhaustion,
+    merged,
+    tally,
+)
 from views.slo.rules.ledger import Episode, Ledger, ledger
 
 LOW = 0.1
@@ -215,7 +228,7 @@ def standing(objective: Objective, events: Events, corrections: Sequence[Correct
     raw = budget(tally(buckets, start, now), objective.objective)
     corrected = budget(tally(buckets, start, now, excluded), objective.objective) if mine else None
     burns = tuple(
-        (rule, burning(buckets, now, objective.objective, rule.factor, rule.long, rule.short))
+        (rule, burning(buckets, now, objective.objective, rule.factor, rule.long, rule.short, rule.least))
         for rule in objective.rules
     )
     pace = tally(buckets, now - PACE, now)
@@ -285,14 +298,41 @@ def _judged(counts: Budget | None, burns: Sequence[tuple[BurnRule, Burn]], *, me
         return "broken", "The whole budget of the period is spent: the promise is broken."
     firing = [rule for rule, burn in burns if burn.fires]
     if any(rule.severity == "critical" for rule in firing):
-        return "broken", "The budget burns so fast that somebody should look now."
+        return "broken", f"The budget burns so fast that somebody should look now: {_decided(firing[0])}."
     if not measured:
         return "unknown", "Nothing was measured in the last quarter of an hour, so how it stands now is not known."
     if firing:
-        return "risk", "The budget burns faster than it may; it will not last for the period."
+        return "risk", f"The budget will not last for the period: {_decided(firing[0])}."
     if counts.left < LOW:
         return "risk", f"Less than {LOW * 100:g} % of the budget is left."
-    return "ok", "The budget burns no faster than it may."
+    return "ok", _not_firing(burns)
+
+
+def _decided(rule: BurnRule) -> str:
+    """Which pair of windows a page or a ticket comes from."""
+    times = "faster than it may" if rule.factor == 1 else f"more than {rule.factor:g} times as fast as it may"
+    return f"over {length(rule.long)} and over {length(rule.short)} it burns {times}"
+
+
+def _not_firing(burns: Sequence[tuple[BurnRule, Burn]]) -> str:
+    """Why nothing is due although a figure beside it may be beyond its limit; the most urgent such pair is named."""
+    for rule, burn in burns:
+        if burn.short is None or burn.long is None:
+            continue
+        long, short = length(rule.long), length(rule.short)
+        due = "a page" if rule.severity == "critical" else "a ticket"
+        if burn.short > rule.factor and burn.young:
+            return (
+                f"The last {short} burn too fast, but only {length(burn.measured)} of {long} were measured: too little "
+                f"to say that {due} is due."
+            )
+        if burn.short > rule.factor and burn.long > rule.factor:
+            return f"Over {long} and {short} the rate is high, but from fewer than {ENOUGH_BAD:g} bad requests."
+        if burn.short > rule.factor:
+            return f"Only the last {short} burn too fast; {due} is due when {long} do too."
+        if burn.long > rule.factor and not burn.young:
+            return f"Over {long} the budget burnt too fast; in the last {short} it no longer does."
+    return "The budget burns no faster than it may."
 
 
 def _since(events: Events, start: float) -> datetime | None:

@@ -102,6 +102,15 @@ def test_both_windows_must_burn_too_fast():
     assert burning(buckets([20] * 60, [100] * 60), HOUR, 0.99, 14.4, HOUR, 5 * MINUTE).fires is True
 
 
+def test_a_long_window_counts_only_after_enough_of_it_was_measured():
+    young = buckets([10] * 45, [100] * 45, start=DAY - 45 * MINUTE)
+    found = burning(young, DAY, 0.99, 3, DAY, 2 * HOUR, least=DAY / 2)
+    assert found.long == pytest.approx(10)
+    assert (found.fires, found.young, found.measured) == (None, True, 45 * MINUTE)
+    grown = buckets([10] * 720, [100] * 720, start=DAY / 2)
+    assert burning(grown, DAY, 0.99, 3, DAY, 2 * HOUR, least=DAY / 2).fires is True
+
+
 def test_one_failure_in_a_quiet_night_is_not_called_too_fast():
     quiet = buckets([0] * 58 + [0, 1], [0.05] * 59 + [1])
     found = burning(quiet, HOUR, 0.999, 14.4, HOUR, 5 * MINUTE)

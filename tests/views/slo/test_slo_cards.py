@@ -12,6 +12,7 @@ from collectors.slos import Objective
 from views.slo.events import Events
 from views.slo.panels import budgets as parts
 from views.slo.rules.budgets import Buckets, Tally, budget
+from views.slo.view import standing
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC).timestamp()
 DAY, HALF = 86400, 1800.0
@@ -94,6 +95,56 @@ def test_a_promise_that_is_kept_has_its_figures_and_burn_rates():
         "Budget spent in": "not in sight",
     }
     assert ":green[:material/check_circle:] 14 min: **0.20**, 1 min 10 s: **0.20** (page from 14.4)" in words(app)
+
+
+MONTH_OF_30 = {"period": "30d", "objective": 0.995}
+
+
+def shares(*parts):
+    """A month of 100 requests a minute at the end of what was measured: minutes and the share of bad ones in them."""
+    bad = np.concatenate([np.full(minutes, share * 100.0) for minutes, share in parts])
+    starts = NOW - 60.0 * len(bad) + 60.0 * np.arange(len(bad))
+    return Events(Buckets(starts, starts + 60.0, bad, np.full(len(bad), 100.0)), NOW)
+
+
+def test_a_short_window_that_is_high_alone_is_named_and_not_called_slow():
+    app = shown(promise(**MONTH_OF_30), shares((30 * 1440 - 30, 0.001), (30, 0.06)))
+    assert "30 min: **12** (page from 6)" in words(app)
+    assert "Only the last 30 min burn too fast" in words(app)
+    assert "no faster than it may" not in words(app)
+
+
+@pytest.mark.parametrize(
+    ("past", "said"),
+    [
+        (
+            shares((30 * 1440 - 30, 0.001), (30, 0.06)),
+            "Only the last 30 min burn too fast; a page is due when 6 h do too.",
+        ),
+        (
+            shares((30 * 1440 - 300, 0.001), (300, 0.05)),
+            "The budget burns so fast that somebody should look now: over 6 h and over 30 min it burns more than 6 "
+            "times as fast as it may.",
+        ),
+        (
+            shares((30 * 1440 - 60, 0.001), (50, 0.1), (10, 0.0)),
+            "Over 1 h the budget burnt too fast; in the last 5 min it no longer does.",
+        ),
+        (
+            shares((10 * 1440 - 1440, 0.0), (1440, 0.016)),
+            "The budget will not last for the period: over 1 d and over 2 h it burns more than 3 times as fast as it "
+            "may.",
+        ),
+        (counted(), "The budget burns no faster than it may."),
+    ],
+)
+def test_the_sentence_names_the_pair_of_windows_that_decides(past, said):
+    assert standing(promise(**MONTH_OF_30), past).why == said
+
+
+def test_a_day_of_which_three_quarters_of_an_hour_were_measured_is_not_judged():
+    app = shown(promise(**MONTH_OF_30), shares((45, 0.025)))
+    assert ":gray[:material/help:] 1 d (45 min of it measured): **5.00**, 2 h: **5.00** (ticket from 3)" in words(app)
 
 
 def test_a_promise_that_is_broken_is_told_so_with_less_than_nothing_left():

@@ -98,7 +98,8 @@ def about_objectives(found: tuple[Standing, ...], _span: Span) -> About:
     return About(
         "Attainment is good events by all events of the period, summed over all replicas. The budget is the share "
         "that may be bad. A burn rate of 1 spends it in exactly one period; a page or ticket is due where the long "
-        "and the short window are both beyond the limit and at least 5 events were bad in the short one.",
+        "and the short window are both beyond the limit and at least 5 events were bad in the short one. "
+        "A window of more than 6 h counts after half of it was measured.",
         tuple(dict.fromkeys(query for one in found for query in one.queries)),
     )
 
@@ -392,9 +393,10 @@ def _burns(one: Standing) -> None:
 def _burn(rule: BurnRule, burn: Burn) -> str:
     """One pair of windows: both rates, the limit, and what is due beyond it."""
     status = STATUS["unknown" if burn.fires is None else "ok" if not burn.fires else _worse(rule)]
+    young = f" ({format.duration(burn.measured)} of it measured)" if burn.young and burn.long is not None else ""
     rates = ", ".join(
-        f"{format.duration(seconds)}: {_rate(rate)}"
-        for seconds, rate in ((rule.long, burn.long), (rule.short, burn.short))
+        f"{format.duration(seconds)}{of_it}: {_rate(rate)}"
+        for seconds, of_it, rate in ((rule.long, young, burn.long), (rule.short, "", burn.short))
     )
     return f":{status.markdown}[{status.icon}] {rates} ({_THEN[rule.severity]} from {rule.factor:g})"
 

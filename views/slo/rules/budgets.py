@@ -103,13 +103,18 @@ class Burn:
         long: Burn rate over the long window; ``None`` where no event was counted in it.
         short: The same over the short window.
         bad: Bad events within the short window.
-        fires: Whether both are beyond the factor and enough events were bad; ``None`` where a rate is not known.
+        fires: Whether both are beyond the factor and enough events were bad; ``None`` where a rate is not known, or
+            where too little of the long window was measured.
+        measured: Seconds of the long window that were measured.
+        young: Whether that is too little to judge by.
     """
 
     long: float | None
     short: float | None
     bad: float
     fires: bool | None
+    measured: float = 0.0
+    young: bool = False
 
 
 def merged(windows: Sequence[Window]) -> list[Window]:
@@ -164,7 +169,9 @@ def budget(events: Tally, objective: float) -> Budget | None:
     return Budget(events, 1.0 - events.bad / events.total, allowed, allowed - events.bad, seconds, seconds * left, left)
 
 
-def burning(buckets: Buckets, now: float, objective: float, factor: float, long: float, short: float) -> Burn:
+def burning(
+    buckets: Buckets, now: float, objective: float, factor: float, long: float, short: float, least: float = 0.0
+) -> Burn:
     """The burn rates over two windows that end now, and whether both are too high.
 
     Args:
@@ -174,14 +181,15 @@ def burning(buckets: Buckets, now: float, objective: float, factor: float, long:
         factor: The burn rate that both windows must exceed.
         long: Seconds of the long window.
         short: Seconds of the short window.
+        least: Seconds of the long window that must have been measured.
     """
-    recent = tally(buckets, now - short, now)
-    over_long = burn_rate(tally(buckets, now - long, now), objective)
-    over_short = burn_rate(recent, objective)
+    recent, whole = tally(buckets, now - short, now), tally(buckets, now - long, now)
+    over_long, over_short = burn_rate(whole, objective), burn_rate(recent, objective)
+    young = whole.seconds < least
     fires = None
-    if over_long is not None and over_short is not None:
+    if over_long is not None and over_short is not None and not young:
         fires = over_long > factor and over_short > factor and recent.bad >= ENOUGH_BAD
-    return Burn(over_long, over_short, recent.bad, fires)
+    return Burn(over_long, over_short, recent.bad, fires, whole.seconds, young)
 
 
 def budget_left(
