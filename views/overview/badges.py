@@ -115,6 +115,8 @@ def _of_cache(facts: Facts, found: Sequence[Finding], value: Words) -> Badge:
     cache = facts.cache
     if cache is None or cache.silent or any(one.source == "redis" for one in facts.silent):
         return Badge("cache", f"cache: {_why(facts, 'redis')}", "unknown", "cache")
-    share = cache.state.share
+    # As the service counts its look-ups, like the finding beside it: the server counts those of others too.
+    counted = next((one.now for one in facts.readings if one.key == "cache_hit_share"), None)
+    share = counted if counted is not None else cache.state.share
     text = f"{value(share, 'ratio')} hits" if share is not None else "answers"
     return Badge("cache", f"cache: {text}", _worst(found, "cache", "cache_hit_share"), "cache")

@@ -171,7 +171,8 @@ def of_database(told: Told | None, locks: LockLoad | None, value: Words) -> list
 
 def _counts(one: Diagnosis, told: Told, locks: LockLoad | None) -> bool:
     if one.key == "idle-in-transaction":
-        return one.status == "broken"
+        # One forgotten session is Database's to tell; many of one client take what all others need.
+        return one.status == "broken" or not one.subject.startswith("pid ")
     if one.key not in LOCKS or one.status == "broken" or locks is None:
         return True
     longest = max((seat.node.waited or 0.0 for seat in told.now.seats), default=0.0)

@@ -58,6 +58,10 @@ def told(*diagnoses):
 SILENT = "has not answered since 11:55:00; below is what was before"
 HEALTHY = "Synaptic is healthy: every figure is within its limits and near its usual"
 LOCKS = Diagnosis("blocking", "broken", "pid 17583", "52 sessions wait for pid 17583 (memory-import)")
+CROWD = Diagnosis(
+    "idle-in-transaction", "risk", "monthly-report", "36 sessions of monthly-report are idle in transaction"
+)
+FORGOTTEN = Diagnosis("idle-in-transaction", "risk", "pid 4711", "pid 4711 (psql) is idle in transaction for 20 min")
 ONE_WAITS = Diagnosis("blocking", "risk", "pid 6330", "2 sessions wait for pid 6330 (quarterly-report)")
 PULSES = LockLoad(120.0, 4.2, 0.79, 0.7, True, "Lock:relation", "quarterly-report, active: LOCK TABLE", NOON - MINUTE)
 QUIET = LockLoad(120.0, 0.01, 0.0, 0.01, False, "", "", None)
@@ -136,6 +140,12 @@ def said(facts, troubles=()):
             Facts((SLOW, FAILING, FULL), service=service("not ready", "not ready"), alerts=FOUR),
             "broken", "Pool use is 100 %, 10× usual, limit 95 %",
         ),
+        # Many forgotten transactions of one client are worth a word; one of them is no trouble of the service.
+        (
+            Facts(CALM, database=told(CROWD)),
+            "risk", "Database: 36 sessions of monthly-report are idle in transaction",
+        ),
+        (Facts(CALM, database=told(FORGOTTEN)), "ok", HEALTHY),
         # A balancer that answers with errors says that the service fails; what it ran out of says why.
         (
             Facts((SLOW, FAILING, FULL), silent=[GATEWAY], service=service("not ready", "not ready"), alerts=FOUR),
