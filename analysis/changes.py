@@ -88,7 +88,8 @@ def restarts(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], replica_l
     for i, label in enumerate(labels):
         values = frame.iloc[:, i].dropna()
         name = label.get(replica_label, "") or "a replica"
-        found += [(datetime.fromtimestamp(float(start), UTC), name) for start in values[values.diff() > 1.0]]
+        starts = (_moment(start) for start in values[values.diff() > 1.0])
+        found += [(start, name) for start in starts if start is not None]
     groups: list[list[tuple[datetime, str]]] = []
     for moment, name in sorted(found):
         if groups and moment - groups[-1][0][0] <= TOGETHER:
@@ -144,9 +145,18 @@ def moments(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], label: str
     for place, one in enumerate(labels):
         name = one.get(label, "")
         for value in frame.iloc[:, place].dropna().unique():
-            if value > 0:
-                found.setdefault((name, round(float(value))), datetime.fromtimestamp(float(value), UTC))
+            moment = _moment(value)
+            if value > 0 and moment is not None:
+                found.setdefault((name, round(float(value))), moment)
     return sorted((moment, name) for (name, _), moment in found.items())
+
+
+def _moment(seconds: float) -> datetime | None:
+    """Epoch seconds as an aware time; ``None`` where no calendar has it: a metric may hold any number."""
+    try:
+        return datetime.fromtimestamp(float(seconds), UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def switches(frame: pd.DataFrame, labels: Sequence[Mapping[str, str]], label: str) -> list[tuple[datetime, str, bool]]:

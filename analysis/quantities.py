@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+UNKNOWN = "–"
+"""What stands for a figure that is no number, or infinite."""
+
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _AMOUNTS = ("", " k", " M", " G", " T")
 _TIMES = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
@@ -16,6 +19,8 @@ def size(value: float) -> str:
     >>> size(0), size(1536), size(5 * 2**30)
     ('0 B', '1.5 KiB', '5 GiB')
     """
+    if not math.isfinite(value):
+        return UNKNOWN
     power = min(int(math.log(abs(value), 1024)), len(_SIZES) - 1) if abs(value) >= 1 else 0
     return f"{_digits(value / 1024**power)} {_SIZES[power]}"
 
@@ -26,6 +31,8 @@ def amount(value: float) -> str:
     >>> amount(9876), amount(12_412), amount(2_100_000_000)
     ('9,876', '12.4 k', '2.1 G')
     """
+    if not math.isfinite(value):
+        return UNKNOWN
     if abs(value) < 10_000:
         return f"{value:,.0f}"
     power = min(int(math.log10(abs(value)) // 3), len(_AMOUNTS) - 1)

@@ -249,15 +249,29 @@ class Upright:
 _REACH = 2.0
 
 
+FARTHEST = 300
+"""Decades on either side of 1 that an axis shows: beyond them sums, margins and powers are no numbers any more."""
+
+
+MOST_DECADES = 12
+"""Ticks of a logarithmic axis that is longer than any that is meant."""
+
+
+def _drawable(values: Floats) -> Floats:
+    """The values that are numbers, moved to where an axis can end."""
+    known: Floats = np.clip(values[np.isfinite(values)], -(10.0**FARTHEST), 10.0**FARTHEST)
+    return known
+
+
 def linear(values: Floats, levels: Sequence[Threshold], unit: str) -> Upright:
     """An axis from zero (or from the lowest value, if that is below) to a little above the highest one."""
-    known = values[np.isfinite(values)]
+    known = _drawable(values)
     highest = float(known.max()) if known.size else 0.0
     lowest = min(0.0, float(known.min())) if known.size else 0.0
     near = [level.value for level in levels if highest == 0.0 or level.value <= highest * _REACH]
     top = max([highest, *near])
     if top <= lowest:
-        top = lowest + 1.0
+        top = lowest + max(1.0, abs(lowest) / 1000)
     chosen = fmt.axis(np.array([top, lowest]), unit)
     suffix = f" {chosen.unit}" if chosen.unit and not chosen.unit.startswith("/") else chosen.unit
     margin = (top - lowest) * 0.08
@@ -280,12 +294,14 @@ def linear(values: Floats, levels: Sequence[Threshold], unit: str) -> Upright:
 
 def logarithmic(values: Floats, levels: Sequence[Threshold], unit: str) -> Upright:
     """A logarithmic axis over what is above zero, with ticks at 1, 2, 5 or at whole decades."""
-    known = values[np.isfinite(values) & (values > 0)]
+    known = _drawable(values)
+    known = np.maximum(known[known > 0], 10.0**-FARTHEST)
     lowest, highest = (float(known.min()), float(known.max())) if known.size else (0.1, 1.0)
     near = [level.value for level in levels if 0 < level.value <= highest * 4]
     low = math.floor(math.log10(min([lowest, *near])) * 4) / 4
     high = math.ceil(math.log10(max([highest, *near]) * 1.05) * 4) / 4
-    decades = range(math.floor(low), math.ceil(high) + 1)
+    # Of a very long axis every so many decades have a tick.
+    decades = range(math.floor(low), math.ceil(high) + 1, max(1, math.ceil((high - low) / MOST_DECADES)))
     steps = (1, 2, 5) if high - low <= 2.5 else (1,)
     ticks = [tick for decade in decades for step in steps if low <= math.log10(tick := step * 10.0**decade) <= high]
     look = {

@@ -326,7 +326,8 @@ def texts(values: Floats, unit: str) -> list[str]:
     ['840 ms', '12.3 µs', '–']
     """
     ladder = _ladder(unit)
-    amounts = values * 100 if unit == "ratio" else values
+    with np.errstate(over="ignore"):
+        amounts = values * 100 if unit == "ratio" else values
     # Zero, gaps and negative values take the slow way below.
     known = np.isfinite(amounts) & (amounts > 0)
     safe = np.where(known, amounts, 1.0)

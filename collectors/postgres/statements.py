@@ -162,5 +162,8 @@ def named(names: Mapping[int, str], number: int) -> str:
 
 
 def moment(seconds: float) -> datetime | None:
-    """Seconds since 1970 as an aware time; ``None`` for NaN."""
-    return None if seconds != seconds else datetime.fromtimestamp(seconds, UTC)
+    """Seconds since 1970 as an aware time; ``None`` for NaN, and for what no calendar has (``infinity``)."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -1,11 +1,14 @@
 """Deploys, restarts and alerts are read off series as an SRE would tell them."""
 
+import math
 from datetime import timedelta
 
 import pandas as pd
+import pytest
 
-from analysis.changes import alerts, deploys, restarts
+from analysis.changes import alerts, deploys, moments, restarts
 from analysis.events import EventKind, Severity
+from analysis.quantities import UNKNOWN, amount, size
 from tests.analysis.frames import NAN, START, index, minute, running
 
 
@@ -125,3 +128,20 @@ def test_one_alert_on_several_replicas_at_once_is_one_event():
 
 def test_no_alerts_are_no_events():
     assert alerts(pd.DataFrame(index=index(3)), []) == []
+
+
+@pytest.mark.parametrize("odd", [math.inf, 1e308, 1e12, -1e300])
+def test_a_start_that_no_calendar_has_is_no_event_and_the_others_are(odd: float):
+    frame = pd.DataFrame([[1000.0, 1000.0], [odd, 2000.0]], index=index(2))
+    (event,) = restarts(frame, [{"pod": "a"}, {"pod": "b"}], "pod")
+    assert event.time.timestamp() == 2000
+    assert [moment.timestamp() for moment, _ in moments(frame, [{"pod": "a"}, {"pod": "b"}], "pod")] == [
+        1000,
+        1000,
+        2000,
+    ]
+
+
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
+def test_a_figure_that_is_no_number_is_written_as_unknown(odd: float):
+    assert amount(odd) == size(odd) == UNKNOWN

@@ -140,6 +140,16 @@ def test_infinities_stand_in_instant_answers_too(server: ScriptedServer, sources
     assert found == {"+Inf": math.inf, "-Inf": -math.inf, "3": 3.0}
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("count", ["+Inf", "-Inf", "NaN", "1e308", "-3", "0x1p-2"])
+def test_a_count_that_is_no_number_bounds_nothing_and_harms_nothing(
+    count: str, server: ScriptedServer, sources: Sources
+):
+    server.answers[QUERY] = success({"resultType": "vector", "result": [{"metric": {}, "value": [1, count]}]})
+    answer = sources.prometheus.range(OPERATIONS, SPAN, by=("operation_type",)).value
+    assert (answer.frame[0] == 1).all()
+
+
 EMPTY: dict[str, tuple[str, object]] = {
     "names": (NAMES, None),
     "warnings": (NAMES, {"status": "success", "data": [], "warnings": None, "infos": None}),

@@ -1,5 +1,6 @@
 """The time axis: where moments stand on it, what its ticks say, and what a dragged selection means."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ui import axes, charts
+from ui import format as fmt
 from ui.axes import Clock
 
 ZONES = sorted(available_timezones() - {"localtime"})
@@ -128,3 +130,21 @@ def test_a_selection_that_is_not_two_times_is_refused(ends: tuple[str, ...]) -> 
     window = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
     with pytest.raises(ValueError, match=r"."):
         axes.selected(ends, window, ZoneInfo("Asia/Tokyo"))
+
+
+EXTREMES = [1e308, -1e308, 1.7976931348623157e308, 5e-324, -5e-324, math.inf, -math.inf, math.nan, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("unit", ["s", "ratio", "B", "count", "ops/s"])
+@pytest.mark.parametrize("extreme", EXTREMES)
+def test_an_axis_has_finite_ends_whatever_a_store_counts(extreme: float, unit: str):
+    for other in EXTREMES:
+        values = np.array([extreme, other])
+        for axis in (axes.linear(values, (), unit), axes.logarithmic(values, (), unit)):
+            low, high = axis.look["range"]
+            assert math.isfinite(low)
+            assert math.isfinite(high)
+            assert low < high
+            assert math.isfinite(axis.top)
+            assert len(axis.look.get("tickvals", ())) <= 3 * axes.MOST_DECADES
+        assert len(fmt.texts(values, unit)) == len(fmt.column(values.tolist(), unit)) == 2

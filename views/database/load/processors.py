@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -40,7 +41,9 @@ def load_processors(sources: Sources) -> Processors:
 
         def ask() -> dict[str, int]:
             asked = prometheus.query('count by (instance) (node_cpu_seconds_total{mode="idle"})', datetime.now(UTC))
-            return {one.labels.get("instance", ""): round(one.value) for one in asked.samples if one.value > 0}
+            return {
+                one.labels.get("instance", ""): round(one.value) for one in asked.samples if 0 < one.value < math.inf
+            }
 
         view = (sources.environment, "prometheus", "processors")
         found = sources.cache.get(view, None, ask, ttl=TTL).value

@@ -6,6 +6,7 @@ told; nothing is guessed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -293,7 +294,7 @@ def load_pool(sources: Sources) -> Answer[Pool | None]:
     kept = sources.prometheus.instant(
         catalogue()["pool_connections"], at, by=("state", sources.prometheus.settings.replica_label)
     )
-    sizes = [one.value for one in kept.value.samples if one.labels.get("state") == "max" and one.value == one.value]
+    sizes = [one.value for one in kept.value.samples if one.labels.get("state") == "max" and math.isfinite(one.value)]
     pool = Pool(round(sum(sizes)), len(sizes)) if sizes else None
     return kept.with_value(pool)
 

@@ -243,7 +243,7 @@ def formula(budget: Budget, objective: Objective) -> str:
     The first part counts requests, the second one minutes of a full outage.
     """
     promise = f"{objective.objective * 100:g} %"
-    total, bad, allowed, left = map(format.exact, (round(budget.tally.total), *_requests(budget)))
+    total, bad, allowed, left = map(format.exact, (_whole(budget.tally.total), *_requests(budget)))
     return (
         f"Requests: (100 % − {promise}) × {total} = {allowed} may fail; {allowed} − {bad} failed = {left} left. "
         f"Time: (100 % − {promise}) × {minutes(budget.tally.seconds)} measured = {minutes(budget.seconds)}; "
@@ -251,10 +251,15 @@ def formula(budget: Budget, objective: Objective) -> str:
     )
 
 
-def _requests(budget: Budget) -> tuple[int, int, int]:
+def _requests(budget: Budget) -> tuple[float, float, float]:
     """Requests that failed, that may fail and that may still fail, whole and such that they add up."""
-    bad, allowed = round(budget.tally.bad), round(budget.events)
+    bad, allowed = _whole(budget.tally.bad), _whole(budget.events)
     return bad, allowed, allowed - bad
+
+
+def _whole(number: float) -> float:
+    """A number of requests; NaN where the server counted infinitely many."""
+    return float(round(number)) if math.isfinite(number) else math.nan
 
 
 def minutes(seconds: float) -> str:
@@ -351,7 +356,7 @@ def _figures(one: Standing) -> None:
     requests.metric(
         "Budget left, requests",
         format.count(_requests(budget)[2]) if budget else format.UNKNOWN,
-        f"of {format.count(round(budget.events))} that may fail" if budget else None,
+        f"of {format.count(_whole(budget.events))} that may fail" if budget else None,
         delta_color="off",
         delta_arrow="off",
         help="Requests that may still fail, or be too slow, before the promise of the period is broken.",
