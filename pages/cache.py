@@ -77,6 +77,7 @@ def show(visit: context.Context) -> None:
         height=380,
         empty=parts.why_no_keys,
         about=parts.about_keys,
+        of_now=True,
     )
     left, right = st.columns([3, 2])
     with left:
@@ -88,6 +89,7 @@ def show(visit: context.Context) -> None:
             height=280,
             empty=parts.why_no_slow,
             about=parts.about_slow,
+            of_now=True,
         )
     with right:
         panel(
@@ -96,6 +98,7 @@ def show(visit: context.Context) -> None:
             parts.safety,
             title="Replication and persistence",
             height=140,
+            of_now=True,
         )
         parts.samples_panel("clients", samples("clients"), title="Connections", height=180)
     panel(
@@ -105,6 +108,7 @@ def show(visit: context.Context) -> None:
         title="Clients",
         height=200,
         empty=lambda frame: "" if len(frame) else "Nobody is connected but this console.",
+        of_now=True,
     )
 
 

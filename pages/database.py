@@ -85,13 +85,30 @@ def now(visit: context.Context) -> None:
             height=320,
             empty=session_parts.why_gone,
             every=EVERY,
+            of_now=True,
         )
 
-    now_parts.moment()
-    panel("now-verdict", load_told, now_parts.verdict, height=64, border=False, every=EVERY, leads=True)
+    panel(
+        "now-verdict",
+        load_told,
+        now_parts.verdict,
+        height=64,
+        border=False,
+        every=EVERY,
+        leads=True,
+        of_now=True,
+    )
     left, right = st.columns(2)
     with left:
-        panel("now-sessions", load_told, now_parts.session_figures, height=230, border=False, every=EVERY)
+        panel(
+            "now-sessions",
+            load_told,
+            now_parts.session_figures,
+            height=230,
+            border=False,
+            every=EVERY,
+            of_now=True,
+        )
     with right:
         panel(
             "now-connections",
@@ -100,6 +117,7 @@ def now(visit: context.Context) -> None:
             height=230,
             border=False,
             every=EVERY,
+            of_now=True,
         )
     with session_parts.beside("tree", opened):
         panel(
@@ -111,11 +129,13 @@ def now(visit: context.Context) -> None:
             empty=session_parts.why_no_tree,
             about=session_parts.about_tree,
             every=EVERY,
+            of_now=True,
         )
     left, right = st.columns(2)
     with left:
         panel(
             "now-states", load_now, now_parts.states, title="Sessions by what they do", height=220, every=EVERY,
+            of_now=True,
         )  # fmt: skip
     with right:
         panel(
@@ -124,6 +144,7 @@ def now(visit: context.Context) -> None:
             partial(now_parts.findings, advice=advice.catalogue()),
             title="Why it matters, and what mends it",
             height=220,
+            of_now=True,
         )
     only = session_parts.sessions_shown()
     with session_parts.beside("table", opened):
@@ -135,6 +156,7 @@ def now(visit: context.Context) -> None:
             height=320,
             about=session_parts.about_sessions,
             every=EVERY,
+            of_now=True,
         )
 
 
@@ -197,7 +219,16 @@ def upkeep(visit: context.Context) -> None:
     """Does PostgreSQL keep itself well: running work, replication, WAL and checkpoints, settings against advice."""
     sources = registry.sources(visit.settings, visit.environment)
     load_told = partial(database_upkeep_findings.load_told, sources, value=format.value, length=format.duration)
-    panel("upkeep-verdict", load_told, upkeep_parts.verdict, height=190, border=False, every=EVERY_UPKEEP, leads=True)
+    panel(
+        "upkeep-verdict",
+        load_told,
+        upkeep_parts.verdict,
+        height=190,
+        border=False,
+        every=EVERY_UPKEEP,
+        leads=True,
+        of_now=True,
+    )
     panel(
         "upkeep-findings",
         load_told,
@@ -205,6 +236,7 @@ def upkeep(visit: context.Context) -> None:
         title="What is wrong, why it matters, and what mends it",
         height=80,
         every=EVERY_UPKEEP,
+        of_now=True,
     )
     panel(
         "upkeep-running",
@@ -215,6 +247,7 @@ def upkeep(visit: context.Context) -> None:
         empty=upkeep_parts.why_nothing_runs,
         about=upkeep_parts.about_running,
         every=EVERY,
+        of_now=True,
     )
     panel(
         "upkeep-replication",
@@ -225,6 +258,7 @@ def upkeep(visit: context.Context) -> None:
         empty=upkeep_parts.why_no_replication,
         about=upkeep_parts.about_replication,
         every=EVERY_UPKEEP,
+        of_now=True,
     )
     panel(
         "upkeep-facts",
@@ -234,6 +268,7 @@ def upkeep(visit: context.Context) -> None:
         height=520,
         about=upkeep_facts.about_facts,
         every=EVERY_UPKEEP,
+        of_now=True,
     )
     only = database_upkeep.own_database(sources)
     left, right = st.columns(2)
@@ -244,7 +279,13 @@ def upkeep(visit: context.Context) -> None:
         temporary = partial(load_series, sources, "database_temp_bytes", filters=only)
         series_panel("upkeep-temp", temporary, title="Temporary files written")
     panel(
-        "upkeep-io", load_told, upkeep_facts.io, title="Who reads and writes", height=200, empty=upkeep_facts.why_no_io
+        "upkeep-io",
+        load_told,
+        upkeep_facts.io,
+        title="Who reads and writes",
+        height=200,
+        empty=upkeep_facts.why_no_io,
+        of_now=True,
     )
     try:
         settings_advice.catalogue()
@@ -258,6 +299,7 @@ def upkeep(visit: context.Context) -> None:
         title="Settings against advice",
         height=520,
         about=upkeep_facts.about_settings,
+        of_now=True,
     )
 
 
@@ -270,7 +312,16 @@ def tables(visit: context.Context) -> None:
     def load_all(_: Span) -> Answer[database_tables.Relations]:
         return database_tables.load_relations(sources, visit.records, keep)
 
-    panel("tables-verdict", load_all, tables_parts.verdict, height=200, border=False, every=EVERY_TABLES, leads=True)
+    panel(
+        "tables-verdict",
+        load_all,
+        tables_parts.verdict,
+        height=200,
+        border=False,
+        every=EVERY_TABLES,
+        leads=True,
+        of_now=True,
+    )
     left, right = st.columns(2)
     with left:
         panel(
@@ -280,6 +331,7 @@ def tables(visit: context.Context) -> None:
             title="Why it matters, and what mends it",
             height=280,
             every=EVERY_TABLES,
+            of_now=True,
         )
     with right:
         panel(
@@ -302,6 +354,7 @@ def tables(visit: context.Context) -> None:
             height=320,
             about=tables_parts.about_tables,
             every=EVERY_TABLES,
+            of_now=True,
         )
         panel(
             "tables-indexes",
@@ -311,6 +364,7 @@ def tables(visit: context.Context) -> None:
             height=320,
             about=tables_parts.about_indexes,
             every=EVERY_TABLES,
+            of_now=True,
         )
     if side is not None:
         with side:
@@ -324,6 +378,7 @@ def tables(visit: context.Context) -> None:
                 height=640,
                 empty=table_parts.why_gone,
                 every=EVERY_TABLES,
+                of_now=True,
             )
     # Beside an opened table there is room below the others; otherwise they stand beside each other.
     left, right = (wide, wide) if opened else st.columns(2)
@@ -336,6 +391,7 @@ def tables(visit: context.Context) -> None:
             height=200,
             empty=tables_parts.why_no_partitions,
             every=EVERY_TABLES,
+            of_now=True,
         )
     with right:
         panel(
@@ -346,6 +402,7 @@ def tables(visit: context.Context) -> None:
             height=200,
             empty=tables_parts.why_no_sequences,
             every=EVERY_TABLES,
+            of_now=True,
         )
 
 
@@ -404,6 +461,7 @@ def query(visit: context.Context, query_id: int, *, literals: bool) -> None:
             title="How the database would run it now",
             height=260,
             about=statement_parts.about_plan,
+            of_now=True,
         )
     panel(
         "query-history", load, statement_parts.history, title="Over the window", height=460,

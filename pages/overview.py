@@ -13,7 +13,7 @@ from ui.series_panel import series_panel
 from ui.source_banner import source_banner
 from views.cache.history import Memory
 from views.overview import panels as parts
-from views.overview.alerts import load_alerts
+from views.overview.alerts import load_alerts_of
 from views.overview.view import FIGURES, load_figure, load_verdict
 from views.shared.events import load_events
 from views.shared.series import load_series
@@ -88,15 +88,23 @@ def show(visit: context.Context) -> None:
 
     left, right = st.columns([2, 3])
     with left:
-        panel("replicas", lambda span: sources.synaptic.state(), parts.replicas, title="Replicas", height=180)
+        panel(
+            "replicas",
+            lambda span: sources.synaptic.state(),
+            parts.replicas,
+            title="Replicas",
+            height=180,
+            of_now=True,
+        )
     with right:
         panel(
             "alerts",
-            partial(load_alerts, sources),
-            parts.alerts,
+            partial(load_alerts_of, sources),
+            parts.alerts_of,
             title="Alerts",
             height=180,
-            empty=lambda found: "" if found.held else "No alert is firing.",
+            empty=parts.why_no_alerts,
+            of_now=parts.alerts_are_of_now,
             every=EVERY,
         )
 

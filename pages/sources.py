@@ -17,4 +17,11 @@ else:
     sources = registry.sources(visit.settings, visit.environment)
     clock_warning(visit.records)
     source_banner(tuple)  # the table says what does not answer
-    panel("reports", lambda span: load_reports(sources), reports, height=420, border=False)
+    panel(
+        "reports",
+        lambda span: load_reports(sources),
+        reports,
+        height=420,
+        border=False,
+        of_now=True,
+    )

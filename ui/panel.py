@@ -31,6 +31,7 @@ from settings import SOURCE_TITLES
 from telemetry import logs
 from ui import context, format, panel_memory, tab
 from ui.clean import clean, inert
+from ui.of_now import mark_of_now
 from ui.panel_memory import Last, PanelMemory
 from ui.source_banner import again_button
 from ui.theme import STATUS, outdated
@@ -138,6 +139,7 @@ def panel(
     every: float | None = None,
     leads: bool = False,
     asks: Hashable = None,
+    of_now: bool | Callable[[T], bool] = False,
 ) -> None:
     """Show one thing that has to be asked for.
 
@@ -156,6 +158,8 @@ def panel(
             line only, and have the rest on hover.
         asks: What it asks for beside environment and window, where that is less than the page's whole address. Its
             last good answer stands in for a later one to the same question only.
+        of_now: Whether the answer is one of this moment, whatever the window is: its source has no history. It is
+            marked as such under a window that does not reach now.
     """
     visit = context.current()
     question = (tuple(visit.params().items()), asks if asks is not None else context.address())
@@ -183,6 +187,8 @@ def panel(
                 if tile and result.value is None:
                     _tile(tile, result, height)
                 else:
+                    if _is_of_now(result, of_now):
+                        mark_of_now(span)
                     _draw(result, draw, span, height, key, leads=leads)
             if head is not None:
                 with head:
@@ -190,6 +196,13 @@ def panel(
         telemetry.observe_panel(visit.page, key, result.state, time.monotonic() - started)
 
     body()
+
+
+def _is_of_now(result: Outcome[T], of_now: bool | Callable[[T], bool]) -> bool:
+    """Whether what is shown is of this moment; a failure is of no time."""
+    if callable(of_now):
+        return result.value is not None and of_now(result.value)
+    return of_now and result.state != "failed"
 
 
 def _draw(

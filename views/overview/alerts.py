@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.events import Event, EventKind
 from analysis.verdict import Cause, Finding, Status
 from collectors.alertmanager.client import FiringAlert
 from collectors.cache import Answer
+from collectors.errors import SourceError
 from collectors.registry import Sources
 from collectors.span import Span
 from views.overview.rules.alerts import selected, status_of, told_to_nobody
+from views.shared.events import load_events
 from views.shared.figures import judged_span
 
 MOST_NAMED = 3
@@ -30,6 +33,36 @@ class Alerts:
 
     held: tuple[FiringAlert, ...]
     firing: tuple[FiringAlert, ...]
+
+
+@dataclass(frozen=True)
+class Fired:
+    """The alerts of a window of the past.
+
+    Attributes:
+        events: Each that began to fire within it, or fired when it began; oldest first.
+    """
+
+    events: tuple[Event, ...]
+
+
+def load_alerts_of(sources: Sources, span: Span) -> Answer[Alerts | Fired]:
+    """The alerts of a window: what is held now, or what fired within a window of the past.
+
+    Alertmanager knows those of now only. Where Prometheus cannot tell what fired then, the ones of now are answered
+    for a window of the past too; they are to be marked as such.
+
+    Raises:
+        SourceError: Neither could be asked, and no good answer is kept.
+    """
+    if not span.reaches_now:
+        try:
+            kept = load_events(sources, span)
+        except SourceError:
+            pass
+        else:
+            return kept.with_value(Fired(tuple(one for one in kept.value.events if one.kind is EventKind.ALERT)))
+    return load_alerts(sources, span)
 
 
 def load_alerts(sources: Sources, span: Span) -> Answer[Alerts]:

@@ -15,6 +15,7 @@ from ui.clean import inert
 from ui.panel import About
 from ui.tables import Column
 from ui.theme import STATUS
+from views.overview.alerts import Fired
 from views.overview.rules.alerts import status_of
 
 if TYPE_CHECKING:
@@ -266,6 +267,56 @@ def _replica(one: ReplicaState) -> dict[str, str]:
         "version": one.version or "not reported",
         "detail": one.detail,
     }
+
+
+def alerts_of(found: Alerts | Fired, span: Span) -> None:
+    """The alerts that are held, or those that fired within a window of the past."""
+    if isinstance(found, Fired):
+        fired(found, span)
+    else:
+        alerts(found, span)
+
+
+def alerts_are_of_now(found: Alerts | Fired) -> bool:
+    """Whether these are the alerts of this moment."""
+    return not isinstance(found, Fired)
+
+
+def why_no_alerts(found: Alerts | Fired) -> str:
+    """Why no alert is listed; an empty text where one is."""
+    if isinstance(found, Fired):
+        return "" if found.events else "No alert fired in this window, as far as Prometheus knows."
+    return "" if found.held else "No alert is firing now."
+
+
+def fired(found: Fired, _span: Span) -> None:
+    """Every alert that fired within a window of the past, the first one first."""
+    frame = pd.DataFrame(
+        [
+            {
+                "status": "broken" if event.severity is Severity.CRITICAL else "risk",
+                "name": event.title,
+                "since": pd.Timestamp(event.time),
+                "detail": event.detail,
+            }
+            for event in found.events
+        ]
+    )
+    row = tables.table(
+        frame,
+        columns=[
+            Column("status", "", "status", width=90),
+            Column("name", "Alert", width=260),
+            Column("since", "Fired from", "time", width=170),
+            Column("detail", "How", width="large"),
+        ],
+        key="alerts-fired",
+        on_select="rerun",
+        tz=context.current().tz,
+        alt="Alerts that fired in this window; a click opens the lines of that time",
+    )
+    if row is not None:
+        menu.go(evidence.LINES.page, evidence.params(evidence.LINES, found.events[row].time))
 
 
 def alerts(found: Alerts, _span: Span) -> None:

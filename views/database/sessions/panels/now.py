@@ -30,12 +30,6 @@ STATES = {"active": 0, "idle in transaction": 1, "idle in transaction (aborted)"
 """States of a session in the order in which they are listed; others come behind."""
 
 
-def moment() -> None:
-    """Says that this part is not about the window, where the window is one of the past."""
-    if not context.current().window.live:
-        st.caption("This part shows this moment, whatever the window is, and is not refreshed while that stands still.")
-
-
 def verdict(found: Told, _span: Span) -> None:
     """The worst in words, and what else there is to say below it."""
     ordered = found.diagnoses
