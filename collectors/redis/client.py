@@ -16,7 +16,7 @@ from collectors.cache import Answer, AnswerCache
 from collectors.errors import BadAnswer, SourceError
 from collectors.redis import info as redis_info
 from collectors.redis import keys as redis_keys
-from collectors.redis.info import Client, Histogram, Info, Slow
+from collectors.redis.info import Client, Histogram, Info, Slow, Stats
 from collectors.redis.keys import Look
 from collectors.redis.server import CLIENT_NAME, CONFIG_KEYS, RedisServer, Word
 from settings import Redis as RedisSettings
@@ -128,7 +128,9 @@ class Redis:
                 if isinstance(name, bytes) and isinstance(value, bytes)
             }
 
-        return self._kept("config", lambda: self._read(decode, "CONFIG", "GET", *sorted(CONFIG_KEYS)), ttl=CONFIG_TTL)
+        return self._kept(
+            "config", lambda: self._read(decode, "CONFIG", "GET", *sorted(CONFIG_KEYS), listed=True), ttl=CONFIG_TTL
+        )
 
     def slow(self) -> Answer[tuple[Slow, ...]]:
         """The slow log, newest first.
@@ -136,7 +138,7 @@ class Redis:
         Raises:
             SourceError: No usable answer, and none young enough is kept.
         """
-        return self._kept("slow log", lambda: self._read(redis_info.slow, "SLOWLOG", "GET", SLOW_COMMANDS))
+        return self._kept("slow log", lambda: self._read(redis_info.slow, "SLOWLOG", "GET", SLOW_COMMANDS, listed=True))
 
     def clients(self) -> Answer[tuple[Client, ...]]:
         """The connections of the server, without the console's own.
@@ -146,7 +148,10 @@ class Redis:
         """
 
         def decode(text: bytes) -> tuple[Client, ...]:
-            return tuple(one for one in redis_info.clients(text) if one.name != CLIENT_NAME)
+            found = redis_info.clients(text)
+            if not found:
+                raise ValueError("not even the connection that asked")
+            return tuple(one for one in found if one.name != CLIENT_NAME)
 
         return self._kept("clients", lambda: self._read(decode, "CLIENT", "LIST"))
 
@@ -182,8 +187,13 @@ class Redis:
         """The same, where it is told by a server that holds keys.
 
         Raises:
+            BadAnswer: It has no figure at all: something else was answered, by a proxy or out of turn.
             NotACache: It is a Sentinel.
         """
+        if found.stats == Stats() and not found.databases and not found.commands:
+            what = "answered INFO without a single figure"
+            hint = "Look who answers at this address: a proxy may stand before the server."
+            raise BadAnswer(self.source.name, self.source.address, what, hint=hint, trips=False)
         if found.mode != "sentinel":
             return found
         watched = " and ".join(f"{name} at {address}" for name, address in found.primaries[:MOST_PRIMARIES])
@@ -192,8 +202,12 @@ class Redis:
         hint = f"Set host and port of this source to {place}."
         raise NotACache(self.source.name, self.source.address, what, hint=hint)
 
-    def _read(self, decode: Callable[[Any], T], *words: Word) -> T:
-        return self._decoded(decode, self.source.ask(*words))
+    def _read(self, decode: Callable[[Any], T], *words: Word, listed: bool = False) -> T:
+        answer = self.source.ask(*words)
+        # A word in place of a list (QUEUED) would be read as one without entries.
+        if listed and not isinstance(answer, list):
+            raise self._unknown_form(type(answer).__name__)
+        return self._decoded(decode, answer)
 
     def _decoded(self, decode: Callable[[Any], T], answer: Any) -> T:
         try:
@@ -201,5 +215,8 @@ class Redis:
         except SourceError:
             raise
         except UNREADABLE as error:
-            what = f"answered in a form that the console does not know: {type(error).__name__}"
-            raise BadAnswer(self.source.name, self.source.address, what, trips=False) from None
+            raise self._unknown_form(type(error).__name__) from None
+
+    def _unknown_form(self, which: str) -> BadAnswer:
+        what = f"answered in a form that the console does not know: {which}"
+        return BadAnswer(self.source.name, self.source.address, what, trips=False)

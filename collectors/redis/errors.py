@@ -12,6 +12,7 @@ from redis import exceptions
 
 from collectors.deadline import WITHIN
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut, Unreachable
+from collectors.redis.parser import TooMuch
 from telemetry.masks import foreign
 
 _NOT_ITS_PROTOCOL = (IndexError, MemoryError, OverflowError, RecursionError, ValueError)
@@ -75,6 +76,8 @@ _BY_CLASS: dict[type[Exception], tuple[type[SourceError], str, str, bool]] = {
     ),
     exceptions.TimeoutError: (TimedOut, f"did not answer {WITHIN}", "Look at its load and at its log.", True),
     exceptions.ConnectionError: (Unreachable, "cannot be reached: {words}", "Look whether it runs.", True),
+    TooMuch: (BadAnswer, "answered with {words}, which is more than the console reads",
+              "Look who is at this address; CLIENT LIST is long where there are very many connections.", False),
     exceptions.RedisError: (BadAnswer, "could not be asked: {words}", "", False),
     ssl.SSLError: (Unreachable, "cannot be reached over TLS: {words}", "Check tls and ca_file of this source.", True),
     TimeoutError: (TimedOut, f"did not answer {WITHIN}", "Look at its load and at its log.", True),

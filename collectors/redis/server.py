@@ -22,6 +22,7 @@ from collectors.deadline import WITHIN, allowance
 from collectors.errors import Denied, Overloaded, SourceError, TimedOut
 from collectors.guard import Guard
 from collectors.redis.errors import DRIVER_ERRORS, mapped
+from collectors.redis.parser import BoundedParser
 from settings import Redis as RedisSettings
 
 CLIENT_NAME = "synaptic-console"
@@ -70,6 +71,7 @@ class Wire(Protocol):
     """What is used of redis-py's connections, which have no types of their own."""
 
     _sock: socket.socket | None
+    _parser: BoundedParser
 
     def connect(self) -> None:
         """Connect and sign in."""
@@ -224,6 +226,7 @@ class RedisServer:
             "socket_connect_timeout": seconds,
             "driver_info": None,
             "protocol": 2,
+            "parser_class": BoundedParser,
         }
         kind: Any = Connection
         where: dict[str, Any] = {"host": one.host, "port": one.port}
@@ -334,6 +337,7 @@ class Session:
             if fresh:
                 connection.connect()
                 self._greet(connection)
+            connection._parser.begin()
             connection.send_packed_command(connection.pack_commands(commands), False)
             # The socket's own timeout counts from the last byte; what is over the time is cut by the timer.
             seconds = max(self.left, 0.001)

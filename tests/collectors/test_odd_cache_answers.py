@@ -1,6 +1,7 @@
 """Odd answers of a cache: each figure that is none is unknown, the rest lives, and the source is not to blame."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -10,6 +11,7 @@ from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied, SourceError, Unreachable
 from collectors.redis.client import NotACache, Redis
 from collectors.redis.info import COUNTERS, Stats, clients, histograms, info, slow
+from collectors.redis.parser import MOST_OCTETS
 from settings import Redis as RedisSettings
 from tests.support.looping import LoopThread
 
@@ -125,7 +127,8 @@ def test_histograms_are_read_in_both_protocols(answer):
 
 # Over the wire.
 
-Serve = Callable[[dict[str, bytes]], Redis]
+Told = bytes | Callable[[asyncio.StreamWriter], Iterator[bytes]]
+Serve = Callable[[dict[str, Told]], Redis]
 
 
 def bulk(text: bytes) -> bytes:
@@ -137,7 +140,7 @@ def serve(servers: LoopThread) -> Iterator[Serve]:
     """Builds the cache over a server that answers each command as told, and with an error otherwise."""
     with ExitStack() as running:
 
-        def make(answers: dict[str, bytes], **options: object) -> Redis:
+        def make(answers: dict[str, Told], **options: object) -> Redis:
             async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 try:
                     while head := await reader.readline():
@@ -148,8 +151,10 @@ def serve(servers: LoopThread) -> Iterator[Serve]:
                         named = b" ".join(words[:2]).decode().upper()
                         first = named.split(" ")[0]
                         usual = b"+OK\r\n" if first in ("CLIENT", "SELECT") else b"-ERR unknown command\r\n"
-                        writer.write(answers.get(named, answers.get(first, usual)))
-                        await writer.drain()
+                        answer = answers.get(named, answers.get(first, usual))
+                        for part in [answer] if isinstance(answer, bytes) else answer(writer):
+                            writer.write(part)
+                            await writer.drain()
                 except (OSError, asyncio.IncompleteReadError):
                     pass
                 finally:
@@ -206,6 +211,15 @@ DEEP = b"*1\r\n" * 5000 + b":1\r\n"
         ({"INFO": DEEP}, "info", BadAnswer, "not Redis' protocol|form that the console does not know", False),
         ({"INFO": b":abc\r\n"}, "info", BadAnswer, "not Redis' protocol", False),
         ({"INFO": b"$x\r\n"}, "info", BadAnswer, "not Redis' protocol", False),
+        ({"INFO": b"$-5\r\n"}, "info", BadAnswer, "not Redis' protocol: a length of -5", False),
+        ({"INFO": b"*-7\r\n"}, "info", BadAnswer, "not Redis' protocol: a length of -7", False),
+        ({"INFO": b"$0\r\n\r\n"}, "info", BadAnswer, "answered INFO without a single figure", False),
+        ({"INFO": b"+QUEUED\r\n"}, "info", BadAnswer, "answered INFO without a single figure", False),
+        ({"INFO": b"+QUEUED\r\n"}, "sample", BadAnswer, "answered INFO without a single figure", False),
+        ({"SLOWLOG": b"+QUEUED\r\n"}, "slow", BadAnswer, "form that the console does not know", False),
+        ({"CONFIG": b"+QUEUED\r\n"}, "config", BadAnswer, "form that the console does not know", False),
+        ({"CLIENT LIST": b"+QUEUED\r\n"}, "clients", BadAnswer, "form that the console does not know", False),
+        ({"DBSIZE": b"+QUEUED\r\n"}, "look", BadAnswer, "form that the console does not know", False),
         ({"DBSIZE": b"+many\r\n"}, "look", BadAnswer, "form that the console does not know", False),
         ({"DBSIZE": b":3\r\n", "SCAN": b":3\r\n"}, "look", BadAnswer, "form that the console does not know", False),
         ({"SLOWLOG": b":3\r\n"}, "slow", BadAnswer, "form that the console does not know", False),
@@ -222,6 +236,51 @@ def test_an_answer_that_cannot_be_used_is_told_and_the_breaker_opens_for_the_ser
     assert isinstance(raised.value, kind)
     assert raised.value.trips is trips
     assert cache.source.guard.health().breaker == ("open" if trips else "closed")
+
+
+BLOCK = 2**16
+
+
+@pytest.mark.parametrize(
+    ("first", "more", "words"),
+    [
+        (b"$3221225472\r\n", b"x" * BLOCK, "more than 32 MiB"),
+        (b"+", b"x" * BLOCK, "a line of more than 64 KiB"),
+        (b"-ERR ", b"x" * BLOCK, "a line of more than 64 KiB"),
+        (b"*1000\r\n", b"$%d\r\n%b\r\n" % (BLOCK, b"x" * BLOCK), "more than 32 MiB"),
+        (b"*2000000000\r\n", b":1\r\n" * 10_000, "more than 500,000 parts"),
+        (b"*1000\r\n", b"*1000\r\n" + b"*0\r\n" * 1000, "more than 500,000 parts"),
+    ],
+)
+def test_an_answer_without_an_end_is_cut_at_a_bound_and_not_at_the_deadline(serve, first, more, words):
+    sent: list[int] = []
+
+    def flood(_writer: asyncio.StreamWriter) -> Iterator[bytes]:
+        yield first
+        while True:
+            sent.append(len(more))
+            yield more
+
+    cache = serve({"INFO": flood})
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadAnswer, match=f"answered with {words}") as raised:
+            cache.info()
+        assert tracemalloc.get_traced_memory()[1] < 6 * MOST_OCTETS
+    finally:
+        tracemalloc.stop()
+    assert not raised.value.trips
+    assert cache.source.guard.health().breaker == "closed"
+    assert sum(sent) < 3 * MOST_OCTETS
+
+
+def test_large_answers_below_the_bound_are_read_and_each_exchange_has_the_bound_for_itself(serve):
+    name = b"n" * 2**20
+    entry = b"*6\r\n:%d\r\n:1700000000\r\n:5\r\n*1\r\n$3\r\nGET\r\n$1\r\na\r\n" + bulk(name)
+    cache = serve({"SLOWLOG": b"*20\r\n" + b"".join(entry % number for number in range(20))})
+    for _ in range(3):
+        assert len(cache.source.ask("SLOWLOG", "GET", 128)) == 20
+    assert len(cache.slow().value) == 20
 
 
 def test_a_server_that_refuses_all_but_info_is_known_by_that(serve):
