@@ -17,6 +17,7 @@ from views.overview.alerts import load_alerts_of
 from views.overview.view import FIGURES, load_figure, load_verdict
 from views.shared.events import load_events
 from views.shared.series import load_series
+from views.slo.view import keys_of
 
 EVERY = 10
 """Seconds between two looks at whether everything is well; what is asked for it is kept and shared by all viewers."""
@@ -100,7 +101,7 @@ def show(visit: context.Context) -> None:
         panel(
             "alerts",
             partial(load_alerts_of, sources),
-            parts.alerts_of,
+            partial(parts.alerts_of, objectives=partial(keys_of, visit.configured.slo if visit.configured else None)),
             title="Alerts",
             height=180,
             empty=parts.why_no_alerts,

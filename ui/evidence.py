@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from analysis.place import Place
@@ -32,6 +32,13 @@ LINES = Place("logs", "Warnings and errors", {"q": "level:(warn OR error)"})
 """Where to look for what has no place of its own."""
 
 
+OBJECTIVES = Place("latency", "Objectives")
+"""Where the objectives are shown."""
+
+OBJECTIVE = "slo"
+"""Label of an alert that names its objective by its key, and the part of that page's address that chooses it."""
+
+
 def lines_of(pod: str) -> Place:
     """The lines of one replica; of all of them without a name."""
     return Place("logs", "Its lines", {"q": write(Term("pod", pod))} if pod else {})
@@ -40,6 +47,22 @@ def lines_of(pod: str) -> Place:
 def place(subject: str) -> Place | None:
     """Where the evidence of a finding's subject or of a signal lies; ``None`` where this page has all that is known."""
     return _PLACES.get(subject)
+
+
+def of_alert(labels: Mapping[str, str], objectives: Callable[[], Collection[str]]) -> Place:
+    """Where to look for what an alert says: its objective, else its signal, else the lines of that time.
+
+    Args:
+        labels: The alert's labels.
+        objectives: Gives the keys of the objectives; asked only where the alert names one. An address with another
+            key would show the first objective as if it were the one that is meant.
+    """
+    shown = place(labels.get("signal", ""))
+    key = labels.get("slo", "")
+    if key and key in objectives():
+        kept = shown.params if shown is not None and shown.page == OBJECTIVES.page else {}
+        return Place(OBJECTIVES.page, OBJECTIVES.label, {**kept, OBJECTIVE: key})
+    return shown or LINES
 
 
 def params(

@@ -1,6 +1,7 @@
 """Where the evidence of what a page says lies: each place is one that its page can show."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +9,15 @@ from access import Viewer
 from collectors.log_fields import known_field
 from collectors.log_query import Term, fields_of, parse
 from collectors.signals import catalogue
+from collectors.slos import shipped
 from settings import Settings
 from ui import context, evidence
 from ui.menu import PAGES
 from ui.window import Window
 from views import registry
 from views.latency.view import KINDS
+from views.slo.panels.budgets import CHOSEN
+from views.slo.view import keys_of
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PARTS = ("now", "load", "queries", "tables", "upkeep")
@@ -59,6 +63,30 @@ def test_the_evidence_of_a_trouble_begins_before_it_and_ends_after_it_or_now() -
     lasts = evidence.params(place, began)
     assert NOW <= datetime.fromisoformat(str(lasts["to"])) <= datetime.now(UTC)
     assert evidence.params(place)["w"] == "1h"
+
+
+def test_an_alert_about_an_objective_leads_to_that_one_and_never_to_another() -> None:
+    known = ("searches_answered", "searches_quick")
+    labels = {"alertname": "SynapticBudgetBurnsSlowly", "signal": "search_latency", "slo": "searches_quick"}
+    found = evidence.of_alert(labels, lambda: known)
+    assert (found.page, dict(found.params)) == ("latency", {"of": "search", "slo": "searches_quick"})
+    elsewhere = evidence.of_alert({**labels, "signal": "search_operations"}, lambda: known)
+    assert (elsewhere.page, dict(elsewhere.params)) == ("latency", {"slo": "searches_quick"})
+    gone = evidence.of_alert({**labels, "slo": "an_old_one"}, lambda: known)
+    assert (gone.page, dict(gone.params)) == ("latency", {"of": "search"})
+    assert evidence.of_alert({"alertname": "X"}, lambda: known) == evidence.LINES
+
+
+def test_the_objective_of_every_shipped_alert_about_one_is_opened_by_it() -> None:
+    for key, objective in shipped().items():
+        found = evidence.of_alert({"signal": objective.signal, "slo": key}, lambda: keys_of(None))
+        assert (found.page, found.params[CHOSEN]) == ("latency", key)
+
+
+def test_objectives_of_a_file_with_mistakes_are_none_that_a_link_could_name(tmp_path: Path) -> None:
+    file = tmp_path / "slo.toml"
+    file.write_text("[x")
+    assert list(keys_of(file)) == []
 
 
 def test_the_lines_of_a_replica_are_found_whatever_its_name_is() -> None:

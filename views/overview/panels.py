@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -269,12 +269,12 @@ def _replica(one: ReplicaState) -> dict[str, str]:
     }
 
 
-def alerts_of(found: Alerts | Fired, span: Span) -> None:
-    """The alerts that are held, or those that fired within a window of the past."""
+def alerts_of(found: Alerts | Fired, span: Span, objectives: Callable[[], Collection[str]]) -> None:
+    """The alerts that are held, or those that fired within a window of the past; see :func:`alerts`."""
     if isinstance(found, Fired):
         fired(found, span)
     else:
-        alerts(found, span)
+        alerts(found, span, objectives)
 
 
 def alerts_are_of_now(found: Alerts | Fired) -> bool:
@@ -319,8 +319,13 @@ def fired(found: Fired, _span: Span) -> None:
         menu.go(evidence.LINES.page, evidence.params(evidence.LINES, found.events[row].time))
 
 
-def alerts(found: Alerts, _span: Span) -> None:
-    """Every alert that Alertmanager holds, silenced ones too."""
+def alerts(found: Alerts, _span: Span, objectives: Callable[[], Collection[str]]) -> None:
+    """Every alert that Alertmanager holds, silenced ones too.
+
+    Args:
+        found: The alerts.
+        objectives: Gives the keys of the objectives, to which alerts about one lead.
+    """
     frame = pd.DataFrame(
         [
             {
@@ -348,12 +353,12 @@ def alerts(found: Alerts, _span: Span) -> None:
         alt="Alerts; a click opens what one is about",
     )
     if row is not None:
-        _open(found.held[row])
+        _open(found.held[row], objectives)
 
 
-def _open(alert: FiringAlert) -> None:
-    """Go to the evidence of an alert: where its signal is shown, else to the lines of that time."""
-    shown = evidence.place(alert.labels.get("signal", "")) or evidence.LINES
+def _open(alert: FiringAlert, objectives: Callable[[], Collection[str]]) -> None:
+    """Go to the evidence of an alert."""
+    shown = evidence.of_alert(alert.labels, objectives)
     menu.go(shown.page, evidence.params(shown, alert.starts_at))
 
 

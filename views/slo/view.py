@@ -7,7 +7,7 @@ exhaustion are those of the corrected account where there is one; burn rates are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from analysis.quantities import length
 from analysis.verdict import AFTER, Status
 from collectors.cache import Answer
 from collectors.registry import Sources
-from collectors.slos import BurnRule, Objective, load, shipped
+from collectors.slos import BurnRule, Objective, SlosError, load, shipped
 from collectors.span import Span
 from records.corrections import Correction
 from views.shared.ages import oldest
@@ -150,6 +150,14 @@ def objectives_of(file: Path | None) -> Mapping[str, Objective]:
         SlosError: The file has mistakes; one sentence a line.
     """
     return shipped() if file is None else load(file)
+
+
+def keys_of(file: Path | None) -> Collection[str]:
+    """The keys of an installation's objectives; none where its file has mistakes, which their own page tells."""
+    try:
+        return objectives_of(file).keys()
+    except SlosError:
+        return ()
 
 
 def load_objectives(

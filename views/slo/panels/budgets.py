@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from ui import address, charts, context, format, tables
+from ui import address, charts, context, evidence, format, tables
 from ui.clean import clean, inert
 from ui.panel import About
 from ui.series_panel import plot
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from views.slo.rules.ledger import Episode
     from views.slo.view import BudgetOverTime, Standing
 
-CHOSEN = "slo"
-"""Part of the address that names the chosen objective."""
+CHOSEN = evidence.OBJECTIVE
+"""Part of the address that names the chosen objective; links from alerts write it too."""
 
 CARD_HEIGHT = 250
 """Pixels of one objective: what a page keeps for it while it loads."""
