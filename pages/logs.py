@@ -114,7 +114,7 @@ def show(visit: context.Context) -> None:
     panel(
         "patterns",
         lambda span: load_said(sources, visit.records, asked, span, visibility),
-        partial(log_patterns.said, deeds=log_patterns.deeds(visit, logs.pattern_filter)),
+        partial(log_patterns.said, deeds=log_patterns.deeds(visit, logs.pattern_filter), opened=state.pattern),
         title="What the lines say",
         height=360,
         empty=log_patterns.why_empty,

@@ -65,6 +65,8 @@ class Page:
 
     found = ALL
     chosen: Found | None = None
+    opened = ""
+    row: int | None = None
     may_mute = True
     error: Exception | None = None
     done: list[tuple[object, ...]] = []  # noqa: RUF012 - cleared by the fixture
@@ -84,6 +86,7 @@ CONTEXT = Context(
 def deeds() -> Deeds:
     """What can be done on the page: each deed is noted, or fails as the test says."""
     return Deeds(
+        open=lambda one: do("open", one),
         only=lambda one: do("only", one.id),
         without=lambda one: do("without", one.id),
         mute=lambda one, length, reason: do("mute", one.id, length, reason),

@@ -23,7 +23,7 @@ def script() -> None:
 
     st.session_state["context"] = page.CONTEXT
     if page.Page.chosen is None:
-        patterns.patterns(page.Page.found, page.SPAN, page.deeds())
+        patterns.patterns(page.Page.found, page.SPAN, page.deeds(), page.Page.opened)
     else:
         patterns.detail(page.Page.chosen, page.SPAN, page.deeds())
 
@@ -33,7 +33,8 @@ def drawn() -> Any:
     """Draws the page with what the test says about it."""
 
     def draw(**given: Any) -> Any:
-        for name, value in {"found": ALL, "chosen": None, "may_mute": True, "error": None, "done": [], **given}.items():
+        usual = {"found": ALL, "chosen": None, "opened": "", "may_mute": True, "error": None, "done": []}
+        for name, value in {**usual, **given}.items():
             setattr(Page, name, value)
         app = AppTest.from_function(script, default_timeout=60).run()
         assert not app.exception
@@ -56,6 +57,68 @@ def test_the_table_says_of_each_pattern_what_an_sre_looks_for_first(drawn: Calla
     assert rows["first_seen"].isna().tolist() == [False, False, True]
     assert list(rows["version"]) == ["1.8.2", "–", "–"]
     assert "(UTC)" in json.loads(app.dataframe[0].proto.columns)["first_seen"]["label"]
+
+
+def test_the_pattern_that_the_address_names_is_opened_whatever_row_it_has(drawn: Callable[..., Any]):
+    assert "First seen" not in words(drawn())
+    assert "evicted <number> entries" in words(drawn(opened="b"))
+    turned = drawn(opened="b", found=replace(ALL, found=ALL.found[::-1]))
+    assert "evicted <number> entries" in words(turned)
+    turned.button(key="pattern-close").click().run()
+    assert Page.done == [("open", "")]
+
+
+def test_an_opened_pattern_without_a_line_in_the_window_is_told_and_can_be_closed(drawn: Callable[..., Any]):
+    app = drawn(opened="f" * 64)
+    assert "No line of the opened pattern matches within this window." in words(app)
+    app.button(key="pattern-close").click().run()
+    assert Page.done == [("open", "")]
+
+
+def address_script() -> None:
+    import streamlit as st
+
+    from tests.views.logs import pattern_page as page
+    from views.logs.panels import pattern_table as patterns
+    from views.logs.panels import patterns as panel
+    from views.logs.panels import state as log_state
+
+    st.session_state["context"] = page.CONTEXT
+    deeds = panel.deeds(page.CONTEXT, lambda pattern, out=False: f"-component:{pattern.component}")
+    opened = log_state.read().pattern
+    panel.said(page.Page.found, page.SPAN, deeds, opened)
+    if page.Page.row is not None:  # as a click on this row leaves it behind
+        st.session_state["a click"] = {"selection": {"cells": [(page.Page.row, "count")]}}
+        patterns.clicked("a click", deeds)
+
+
+def test_a_click_on_a_row_puts_the_pattern_into_the_address_and_closing_takes_it_out() -> None:
+    Page.found, Page.row = ALL, 1
+    app = AppTest.from_function(address_script, default_timeout=60)
+    app.query_params["q"] = "level:error"
+    app.run()
+    assert app.query_params == {"q": "level:error", "pattern": "b"}
+    Page.row = None
+    copied = AppTest.from_function(address_script, default_timeout=60)
+    copied.query_params["pattern"] = "b"
+    copied.run()
+    assert "evicted <number> entries" in words(copied)
+    copied.button(key="pattern-close").click().run()
+    assert "pattern" not in copied.query_params
+    assert "evicted <number> entries" not in words(copied)
+
+
+def test_a_filter_closes_the_opened_pattern_and_an_endless_identity_is_cut() -> None:
+    Page.found, Page.row = ALL, None
+    app = AppTest.from_function(address_script, default_timeout=60)
+    app.query_params["pattern"] = "b"
+    app.run()
+    app.button(key="pattern-without-b").click().run()
+    assert app.query_params == {"f": "-component:storage"}
+    app.query_params["pattern"] = "b" * 100_000
+    app.run()
+    assert not app.exception
+    assert "No line of the opened pattern" in words(app)
 
 
 def test_a_pattern_in_detail_says_since_when_after_which_deploy_and_shows_lines(drawn: Callable[..., Any]):

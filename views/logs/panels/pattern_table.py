@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TABLE_ROWS = 200
 """Most patterns in the table; the rest is told as a number."""
 
+_DRAWN = "patterns drawn"
+"""Where it is kept which patterns the rows of the table are: a click tells a row's number only."""
+
 MUTES: dict[str, timedelta] = {
     "1 hour": timedelta(hours=1),
     "8 hours": timedelta(hours=8),
@@ -49,6 +52,7 @@ class Deeds:
     """What can be done with a pattern; the page says how, and whether the viewer may.
 
     Attributes:
+        open: Open a pattern by its identity, or close the opened one with an empty text.
         only: Show only lines of this pattern.
         without: Show all other lines.
         mute: Mute it for a time with a reason; raises ``ValueError`` or ``RecordsError`` with a sentence.
@@ -57,6 +61,7 @@ class Deeds:
         who_may: Who may, as a sentence for those who may not.
     """
 
+    open: Callable[[str], None]
     only: Callable[[Pattern], None]
     without: Callable[[Pattern], None]
     mute: Callable[[Pattern, timedelta, str], object]
@@ -65,8 +70,15 @@ class Deeds:
     who_may: str
 
 
-def patterns(found: Patterns, span: Span, deeds: Deeds) -> None:
-    """All patterns of the window; the chosen one in detail below, and the mutes that hold."""
+def patterns(found: Patterns, span: Span, deeds: Deeds, opened: str = "") -> None:
+    """All patterns of the window; the opened one in detail below, and the mutes that hold.
+
+    Args:
+        found: The patterns.
+        span: The window.
+        deeds: What can be done with one.
+        opened: Identity of the opened pattern, as the address names it; empty where none is.
+    """
     shown = found.found[:TABLE_ROWS]
     told = Column("told", "", width=110, help="New: first seen within this window. Surged: far more than usual.")
     count = Column("count", "Lines", "number", unit="count", width=80)
@@ -78,23 +90,55 @@ def patterns(found: Patterns, span: Span, deeds: Deeds) -> None:
         Column("component", "Component", width=120),
     ]
     last = [Column("first_seen", "First seen", "time", width=150), Column("version", "Version then", width=100)]
-    chosen = tables.table(
+    # A new table with each opened pattern, so that the click's mark goes with it.
+    key = f"patterns-{opened}"
+    st.session_state[_DRAWN] = tuple(one.pattern.id for one in shown)
+    tables.table(
         pd.DataFrame([_row(one) for one in shown]),
         # On a phone what the lines say comes first and the rest by a swipe.
         columns=(
             [count, template, told, *others, *last] if screen.narrow() else [told, count, *others, template, *last]
         ),
-        key="patterns",
-        on_select="rerun",
+        key=key,
+        on_select=lambda: clicked(key, deeds),
         tz=context.current().tz,
-        alt="Log patterns with their number of lines, trend and first appearance",
+        alt="Log patterns with their number of lines, trend and first appearance; a click opens one",
     )
     if len(found.found) > len(shown):
         st.caption(f"and {len(found.found) - len(shown)} patterns with fewer lines")
-    if chosen is not None:
-        detail(shown[chosen], span, deeds)
+    if opened:
+        chosen = found.by_id(opened)
+        if chosen is not None:
+            detail(chosen, span, deeds)
+        else:
+            _gone(deeds)
     if found.mutes:
         _mutes(found, deeds)
+
+
+def clicked(key: str, deeds: Deeds) -> None:
+    """Open the pattern whose row of a table was clicked, as the table was drawn."""
+    drawn: tuple[str, ...] = st.session_state[_DRAWN]
+    row = tables.chosen(key, len(drawn))
+    if row is not None:
+        deeds.open(drawn[row])
+
+
+def _gone(deeds: Deeds) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("No line of the opened pattern matches within this window.", width="content")
+        _close(deeds)
+
+
+def _close(deeds: Deeds) -> None:
+    st.button(
+        "Close the pattern",
+        key="pattern-close",
+        icon=":material/close:",
+        type="tertiary",
+        on_click=deeds.open,
+        args=("",),
+    )
 
 
 def detail(found: Found, span: Span, deeds: Deeds) -> None:
@@ -123,6 +167,7 @@ def detail(found: Found, span: Span, deeds: Deeds) -> None:
             )
             with st.popover("Mute", icon=":material/notifications_off:", type="tertiary"):
                 _mute_form(found, deeds)
+            _close(deeds)
         if found.examples:
             st.caption("Examples")
         tz = context.current().tz

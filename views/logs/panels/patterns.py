@@ -53,6 +53,7 @@ def deeds(visit: Context, filter_of: Callable[..., str]) -> Deeds:
 
     allowed = access.may(visit.viewer, access.Right.RUN_CHANGE)
     return Deeds(
+        open=log_state.open_pattern,
         only=lambda pattern: log_state.add_filter(filter_of(pattern)),
         without=lambda pattern: log_state.add_filter(filter_of(pattern, out=True)),
         mute=mute,
@@ -62,10 +63,10 @@ def deeds(visit: Context, filter_of: Callable[..., str]) -> Deeds:
     )
 
 
-def said(found: Patterns | None, span: Span, deeds: Deeds) -> None:
-    """The patterns of the lines that match."""
+def said(found: Patterns | None, span: Span, deeds: Deeds, opened: str) -> None:
+    """The patterns of the lines that match, and the opened one."""
     if found is not None:
-        patterns.patterns(found, span, deeds)
+        patterns.patterns(found, span, deeds, opened)
 
 
 def about(found: Patterns | None, span: Span) -> About:

@@ -1,4 +1,4 @@
-"""What the Logs page is set to, all of it in its address: search, filters, columns, breakdown, order, opened line."""
+"""What the Logs page is set to, all of it in its address: search, filters, columns, order, what is opened."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ _READINGS: tuple[Reading, ...] = ("newest", "oldest", "tail")
 
 MOST_COLUMNS = 12
 _LONGEST = 2000
+LONGEST_PATTERN = 64
+"""Characters of a pattern's identity; ours have 16."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class LogState:
         by: Field that the histogram is broken down by (``by``).
         reading: How the list is read (``order``).
         line: Identity of the opened line (``line``); empty where none is.
+        pattern: Identity of the opened pattern (``pattern``); empty where none is.
     """
 
     query: str = ""
@@ -44,6 +47,7 @@ class LogState:
     by: str = "level"
     reading: Reading = "newest"
     line: str = ""
+    pattern: str = ""
 
     @property
     def order(self) -> Order:
@@ -65,19 +69,20 @@ def read() -> LogState:
         by=address.text("by", 200, "level") or "level",
         reading=address.choice("order", _READINGS, "newest"),
         line=address.text("line", _LONGEST),
+        pattern=address.text("pattern", LONGEST_PATTERN),
     )
 
 
 def search(text: str) -> None:
     """Search for another text; the filters stay."""
-    context.change(q=text.strip(), line="")
+    context.change(q=text.strip(), line="", pattern="")
 
 
 def add_filter(text: str) -> None:
     """Show only lines that match this as well."""
     filters = read().filters
     if text and text not in filters:
-        context.change(f=[*filters, text], line="")
+        context.change(f=[*filters, text], line="", pattern="")
 
 
 def remove_filter(text: str) -> None:
@@ -92,12 +97,12 @@ def replace_filter(old: str, new: str) -> None:
 
 def only(text: str) -> None:
     """Show all lines that match this filter, whatever was searched for before."""
-    context.change(q="", f=[text], line="")
+    context.change(q="", f=[text], line="", pattern="")
 
 
 def load(query: str, filters: Sequence[str], columns: Sequence[str]) -> None:
     """Show what a saved search found, as it was listed."""
-    context.change(q=query, f=list(filters), cols=_written(columns), line="")
+    context.change(q=query, f=list(filters), cols=_written(columns), line="", pattern="")
 
 
 def choose_columns(names: Sequence[str]) -> None:
@@ -118,6 +123,11 @@ def read_as(reading: Reading) -> None:
 def open_line(line_id: str) -> None:
     """Open a line beside the list, or close the opened one with an empty text."""
     context.change(line=line_id)
+
+
+def open_pattern(pattern_id: str) -> None:
+    """Open a pattern below the table of them, or close the opened one with an empty text."""
+    context.change(pattern=pattern_id)
 
 
 def link(**values: str | Sequence[str]) -> dict[str, list[str]]:
