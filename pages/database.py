@@ -50,6 +50,9 @@ EVERY = 2
 SHARED = 1.5
 """Seconds for which the panels of this moment share one look, so that sentence, figures and tree agree."""
 
+SHARED_STILL = 10.0
+"""The same in a window that stands still, which draws each panel once: however long that takes, they agree."""
+
 EVERY_TABLES = 15
 """Seconds between two looks at tables and indexes."""
 
@@ -63,11 +66,14 @@ def now(visit: context.Context) -> None:
     identifiers = access.may(visit.viewer, access.Right.IDENTIFIERS)
     who = partial(database_verdict.who, value=format.value)
 
-    def told() -> Answer[database_verdict.Told]:
-        return database_verdict.load_told(sources, format.value, load_locks_of_late(sources, visit.records))
+    def look() -> database_verdict.Look:
+        def load() -> Answer[database_verdict.Look]:
+            return database_verdict.load_look(sources, format.value, load_locks_of_late(sources, visit.records))
+
+        return shared(f"now of {visit.environment}", load, SHARED if visit.window.live else SHARED_STILL).value
 
     def load_told(_: Span) -> Answer[database_verdict.Told]:
-        return shared(f"now of {visit.environment}", told, SHARED)
+        return look().told
 
     def load_now(span: Span) -> Answer[database_now.Now]:
         kept = load_told(span)
@@ -112,7 +118,7 @@ def now(visit: context.Context) -> None:
     with right:
         panel(
             "now-connections",
-            lambda _: database_verdict.load_told_connections(sources, format.value),
+            lambda _: look().told_connections,
             now_parts.connection_figures,
             height=230,
             border=False,

@@ -110,3 +110,11 @@ def test_without_prometheus_the_alerts_of_now_are_shown_and_marked(console):
         text = drawn(console, "overview", past(21))[0]["alerts"]
     assert OF_NOW in text
     assert "SynapticSearchSlow" in text
+
+
+@pytest.mark.parametrize("window", [Window("1h"), past()], ids=["live", "past"])
+def test_headline_and_tile_of_the_database_count_the_same_connections(console, window):
+    texts, _ = drawn(console, "database-now", window)
+    said = re.search(r"(\d+) of (\d+) connections are taken", texts["now-verdict"])
+    assert said is not None, texts["now-verdict"]
+    assert f"{said[1]} / {said[2]}" in texts["now-connections"].replace("\\", "")

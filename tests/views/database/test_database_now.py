@@ -22,7 +22,7 @@ from ui import format
 from views.database.rules.blocking import PREPARED
 from views.database.sessions import view as database_now
 from views.database.sessions.locks import LockLoad
-from views.database.sessions.verdict import load_told, load_told_connections
+from views.database.sessions.verdict import load_look, load_told, load_told_connections
 from views.database.sessions.view import load_connections, load_now, load_session
 from views.overview.view import load_verdict
 from views.sources.view import load_reports
@@ -266,6 +266,23 @@ def test_without_the_right_the_sessions_say_which_grant_brings_them_and_connecti
     assert told.connections.standing.clients >= 1
     assert told.connections.holder is None
     assert 'GRANT pg_monitor TO "plain"' in told.connections.holder_unknown
+
+
+def test_headline_and_figures_count_connections_in_one_look(server, sources_of):
+    look = load_look(sources_of(), format.value).value
+    standing = look.told_connections.value.connections.standing
+    with server.connect("synaptic"):  # what comes after the look is in neither of the two
+        calm = look.told.value.calm
+        assert calm.endswith(f", {standing.clients} of {standing.usable} connections are taken")
+        later = load_look(sources_of(), format.value).value.told_connections.value
+        assert later.connections.standing.clients > standing.clients
+
+
+def test_without_the_right_to_see_sessions_a_look_has_the_connections_and_the_reason(sources_of):
+    look = load_look(sources_of(user="plain", database="postgres"), format.value).value
+    with pytest.raises(Denied):
+        _ = look.told
+    assert look.told_connections.value.connections.standing.clients >= 1
 
 
 def test_with_the_right_to_see_sessions_alone_the_tree_is_there(server, stage, sources_of):

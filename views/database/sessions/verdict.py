@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 from analysis.diagnosis import Diagnosis, worst_first
 from analysis.verdict import Status, Words, in_a_line
@@ -16,6 +17,8 @@ from views.database.rules.blocking import PREPARED
 from views.database.sessions.locks import LockLoad
 from views.database.sessions.view import Connections, Now, Seat, load_connections, load_now
 from views.shared.parallel import side_by_side
+
+T = TypeVar("T")
 
 MANY_WAIT = 5
 """From how many sessions behind one it hurts now: a replica's pool of twenty is a quarter gone."""
@@ -87,6 +90,58 @@ class ToldConnections:
         return {one.key: one.status for one in reversed(self.diagnoses)}
 
 
+@dataclass(frozen=True)
+class Look:
+    """Sessions and connections of one look at the server, so that all that is made of them counts the same.
+
+    Attributes:
+        sessions: The sessions with what there is to say, or why there are none.
+        connections: The connections likewise: they may be counted where the sessions may not be seen.
+    """
+
+    sessions: Answer[Told] | SourceError
+    connections: Answer[ToldConnections] | SourceError
+
+    @property
+    def told(self) -> Answer[Told]:
+        """The sessions.
+
+        Raises:
+            SourceError: There are none.
+        """
+        if isinstance(self.sessions, SourceError):
+            raise self.sessions
+        return self.sessions
+
+    @property
+    def told_connections(self) -> Answer[ToldConnections]:
+        """The connections.
+
+        Raises:
+            SourceError: There are none.
+        """
+        if isinstance(self.connections, SourceError):
+            raise self.connections
+        return self.connections
+
+
+def load_look(sources: Sources, value: Words, locks: LockLoad | None = None) -> Answer[Look]:
+    """Sessions and connections with what there is to say about them, of one look; arguments as of :func:`load_told`.
+
+    Raises:
+        SourceError: Neither could be asked, and no good answer is kept.
+    """
+    now, connections = side_by_side(partial(_or_error, partial(load_now, sources)), partial(_connections, sources))
+    if isinstance(now, SourceError) and isinstance(connections, SourceError):
+        raise now
+    counted = connections if isinstance(connections, SourceError) else _told_connections(connections, value)
+    of_both = None if isinstance(connections, SourceError) else connections.value
+    told = now if isinstance(now, SourceError) else _told(now, of_both, value, locks)
+    found = Look(told, counted)
+    kept: Answer[Any] = found.told_connections if isinstance(told, SourceError) else told
+    return kept.with_value(found)
+
+
 def load_told(sources: Sources, value: Words, locks: LockLoad | None = None) -> Answer[Told]:
     """What there is to say about the database at this moment.
 
@@ -98,7 +153,11 @@ def load_told(sources: Sources, value: Words, locks: LockLoad | None = None) -> 
     Raises:
         SourceError: The sessions could not be asked, or may not be seen, and no good answer is kept.
     """
-    now, connections = side_by_side(partial(load_now, sources), partial(_connections_or_none, sources))
+    now, connections = side_by_side(partial(load_now, sources), partial(_connections, sources))
+    return _told(now, None if isinstance(connections, SourceError) else connections.value, value, locks)
+
+
+def _told(now: Answer[Now], connections: Connections | None, value: Words, locks: LockLoad | None) -> Answer[Told]:
     full = connections is not None and _share(connections) >= NEAR_FULL
     told = judged(now.value, value, full=full)
     if locks is not None and locks.heavy and not any(one.key in LOCKS for one in told):
@@ -126,16 +185,22 @@ def load_told_connections(sources: Sources, value: Words) -> Answer[ToldConnecti
     Raises:
         SourceError: The server does not answer, and no good answer is kept.
     """
-    kept = load_connections(sources)
-    told = ToldConnections(kept.value, tuple(judged_connections(kept.value, value)))
-    return kept.with_value(told)
+    return _told_connections(load_connections(sources), value)
 
 
-def _connections_or_none(sources: Sources) -> Connections | None:
+def _told_connections(kept: Answer[Connections], value: Words) -> Answer[ToldConnections]:
+    return kept.with_value(ToldConnections(kept.value, tuple(judged_connections(kept.value, value))))
+
+
+def _connections(sources: Sources) -> Answer[Connections] | SourceError:
+    return _or_error(partial(load_connections, sources))
+
+
+def _or_error(call: Callable[[], Answer[T]]) -> Answer[T] | SourceError:
     try:
-        return load_connections(sources).value
-    except SourceError:
-        return None
+        return call()
+    except SourceError as error:
+        return error
 
 
 def judged(now: Now, value: Words, *, full: bool = False) -> list[Diagnosis]:
