@@ -10,13 +10,13 @@ from typing import Any
 
 from redis._parsers import _RESP2Parser
 from redis._parsers.socket import SocketBuffer
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, InvalidResponse, RedisError, ResponseError
 from redis.utils import SENTINEL
 
 MOST_OCTETS = 32 * 1024 * 1024
 """Most bytes of all answers to what was sent together; the list of 80,000 clients has as many."""
 
-MOST_PARTS = 500_000
+MOST_PARTS = 200_000
 """Most parts of them, at whatever depth: an empty list takes 4 bytes of the answer and 20 times that of memory."""
 
 
@@ -59,7 +59,7 @@ class _Counted(SocketBuffer):
 
 
 class BoundedParser(_RESP2Parser):
-    """Reads the older protocol (RESP2), which the console speaks."""
+    """Reads the older protocol (RESP2), which the console speaks; texts are bytes."""
 
     _buffer: _Counted | None
     _parts = 0
@@ -77,22 +77,39 @@ class BoundedParser(_RESP2Parser):
         self.encoder = connection.encoder
 
     def _read_response(self, disable_decoding: bool = False, timeout: float | object = SENTINEL) -> Any:
-        # As in redis-py, which reads the lists' parts by this method too; there a length is taken as it comes.
         buffer = self._buffer
         if buffer is None:
             raise ConnectionResetError("closed by the console")
         self._parts += 1
         if self._parts > MOST_PARTS:
             raise TooMuch(f"more than {MOST_PARTS:,} parts")
-        place = buffer.get_pos()
-        line = buffer.readline(timeout=timeout)
-        if line[:1] in (b"$", b"*") and line[1:] != b"-1":
-            length = int(line[1:])
-            if length < 0:
-                raise ValueError(f"a length of {length}")
-            if line[:1] == b"$":
-                buffer.refuse_more_than_allowed(length - buffer.unread_bytes())
-            elif self._parts + length > MOST_PARTS:
-                raise TooMuch(f"more than {MOST_PARTS:,} parts")
-        buffer.rewind(place)
-        return super()._read_response(disable_decoding=disable_decoding, timeout=timeout)
+        line = buffer.readline(timeout)
+        kind, told = line[:1], line[1:]
+        if kind == b"+":
+            return told
+        if kind == b":":
+            return int(told)
+        if kind == b"-":
+            return self._error(told)
+        if kind not in (b"$", b"*"):
+            raise InvalidResponse(f"Protocol Error: {line[:100]!r}")
+        length = int(told)
+        if length == -1:
+            return None
+        if length < 0:
+            raise ValueError(f"a length of {length}")
+        if kind == b"$":
+            buffer.refuse_more_than_allowed(length - buffer.unread_bytes())
+            return buffer.read(length, timeout)
+        if self._parts + length > MOST_PARTS:
+            raise TooMuch(f"more than {MOST_PARTS:,} parts")
+        return [self._read_response(disable_decoding, timeout) for _ in range(length)]
+
+    def _error(self, told: bytes) -> ResponseError:
+        """An error of the server, in the place of an answer; raised where it ends the connection."""
+        parse: Any = self.parse_error
+        error = parse(told.decode("utf-8", "replace"))
+        if isinstance(error, ConnectionError):
+            raise error
+        found: ResponseError = error
+        return found
