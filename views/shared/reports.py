@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from collectors.cache import Answer
-from collectors.errors import SourceError
+from collectors.errors import LONGEST, SourceError
 from collectors.guard import BreakerState, Health
 from collectors.registry import Sources
+from telemetry.masks import foreign
 
 Status = Literal["ok", "risk", "broken", "unknown"]
 T = TypeVar("T")
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Lack:
-    """Something that a source does not have, and that the console would use.
+    """Something that a source does not have, and that the console would use. Secrets in its words are masked.
 
     Attributes:
         text: What is missing, and what that costs.
@@ -27,10 +28,13 @@ class Lack:
     text: str
     mend: str
 
+    def __post_init__(self) -> None:
+        _mask(self, "text", "mend")
+
 
 @dataclass(frozen=True)
 class SourceReport:
-    """How it stands with one source.
+    """How it stands with one source. Secrets in its words are masked.
 
     Attributes:
         name: The source.
@@ -54,6 +58,9 @@ class SourceReport:
     lacks: tuple[Lack, ...] = ()
     hint: str = ""
 
+    def __post_init__(self) -> None:
+        _mask(self, "summary", "address", "version", "hint")
+
     @property
     def breaker(self) -> BreakerState | None:
         """State of its breaker."""
@@ -73,6 +80,16 @@ class SourceCheck:
     purpose: str
     find: Callable[[Sources], Any]
     check: Callable[[Any], tuple[str, list[Lack]]]
+
+
+def _mask(told: object, *names: str) -> None:
+    """Mask the named fields of a frozen record.
+
+    Here and not where they are shown: sources repeat the addresses and headers of others (a target's last error),
+    and the page must not show what the terminal hides.
+    """
+    for name in names:
+        object.__setattr__(told, name, foreign(getattr(told, name), LONGEST))
 
 
 def or_refusal(ask: Callable[[], T]) -> T | SourceError:

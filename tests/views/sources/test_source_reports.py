@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from collectors import guard as guards
+from collectors import registry
 from collectors.guard import Guard
 from settings import HTTP_SOURCES, SOURCE_NAMES, Settings
 from tests.support import real_parts, redis_servers, scripted_store
 from tests.support.looping import until
+from tests.support.scripted_http import ScriptedServer, success
 from views.sources import view as sources
 from views.sources.view import _slow, load_reports, overall
 
@@ -266,3 +268,34 @@ def test_a_guard_knows_the_slowest_answer_of_the_last_minute(monkeypatch):
     assert guard.health().last_latency == pytest.approx(0.1)
     clock[0] += guards.RECENT_SECONDS + 1
     assert guard.health().slowest is None
+
+
+def test_what_a_source_repeats_of_other_peoples_credentials_is_masked_for_the_page_and_the_terminal_alike():
+    scripted = ScriptedServer()
+    target = {
+        "labels": {},
+        "health": "down",
+        "scrapePool": "synaptic",
+        "scrapeUrl": "http://joe:hidden-1@host/metrics?token=hidden-2",
+        "lastError": 'Get "http://host/metrics?api_key=hidden-3": Authorization: Bearer hidden-4 refused',
+    }
+    rule = {"name": "r", "health": "err", "lastError": "postgres://ann:hidden-5@db/x failed"}
+    scripted.answers = {
+        "/api/v1/label/__name__/values": success([]),
+        "/api/v1/targets": success({"activeTargets": [target]}),
+        "/api/v1/rules": success({"groups": [{"name": "g", "rules": [rule]}]}),
+        "/api/v1/status/buildinfo": success({"version": "3.5.0 password=hidden-6"}),
+    }
+    settings = Settings.model_validate({"environments": {"test": {"prometheus": {"url": scripted.url}}}})
+    built = registry.build(settings, "test")
+    try:
+        report = reports(built)["prometheus"]
+    finally:
+        for one in built.configured():
+            one.close()
+        scripted.close()
+    told = f"{report}"
+    assert "Target http://***@host/metrics" in told
+    assert "Rule r fails" in told
+    assert report.version.startswith("3.5.0 ")
+    assert "hidden" not in told
