@@ -34,8 +34,11 @@ T = TypeVar("T")
 
 USER_AGENT = "synaptic-console"
 ANOTHER_SERVICE = "Check the address: another service, or another version of it, may answer there."
-LONGEST_REASON = 200
-"""Characters of the server's own words that are told."""
+EXCERPT = 100
+"""Characters that are told of a body in no form that is known: it may repeat whatever it was sent."""
+
+GAVE_UP = (408, 504, 524)
+"""Statuses of a proxy whose patience ended."""
 
 LESS = "Ask for less: a shorter window, or fewer series."
 
@@ -81,16 +84,24 @@ class HttpSource:
         name: Name of the source, as in ``settings.SOURCE_NAMES``.
         endpoint: Where it is and what it may cost.
         headers: Sent with every request, beside the credentials of ``endpoint``.
+        light: Whether it is asked nothing that takes long, so that an error of what stands in front is its own.
     """
 
     def __init__(
-        self, environment: str, name: str, endpoint: HttpEndpoint, *, headers: Mapping[str, str] | None = None
+        self,
+        environment: str,
+        name: str,
+        endpoint: HttpEndpoint,
+        *,
+        headers: Mapping[str, str] | None = None,
+        light: bool = False,
     ) -> None:
         self.environment = environment
         self.name = name
         self.endpoint = endpoint
         self.address = endpoint.url
         self.guard = Guard(environment, name)
+        self._light = light
         self._headers = {
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
@@ -380,14 +391,26 @@ class HttpSource:
                 f"answered with a redirect ({status}), which is not followed",
                 hint="Give the final address in the settings file; a sign-in page in front of it redirects too.",
             )
+        if status in GAVE_UP and not self._light:
+            # What stands between waited for this question; others it may well answer. A source that is silent behind
+            # its proxy is found by the light questions of views/overview/silences.py.
+            late = TimedOut(
+                self.name,
+                self.address,
+                f"did not answer before what stands in front of it gave up ({status})",
+                hint="Shorten the window, or ask for less; or give the proxy more time.",
+                trips=False,
+            )
+            late.code = str(status)
+            raise late
         raise self.bad_answer(f"answered with an error ({status})", hint=_looks_like(answer.body), trips=status >= 500)
 
 
 def _looks_like(body: bytes) -> str:
-    start = body[: LONGEST_REASON + MARGIN].lstrip()
+    start = body[: EXCERPT + MARGIN].lstrip()
     if start.startswith(b"<"):
         return "The answer is a web page: the address may be a proxy or a sign-in page, not the source."
-    text = foreign(start.decode("utf-8", "replace").strip(), LONGEST_REASON)
+    text = foreign(start.decode("utf-8", "replace").strip(), EXCERPT)
     return f"It said: {text}" if text else "The answer was empty."
 
 

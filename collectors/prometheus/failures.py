@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut
-from collectors.http import HttpAnswer, HttpSource
+from collectors.http import GAVE_UP, HttpAnswer, HttpSource
 
 LONGEST_REASON = 300
 """Characters of the server's own words that are told."""
@@ -42,7 +42,7 @@ _QUESTION: dict[str, tuple[type[SourceError], str, str]] = {
 """Kinds of errors that blame the question; they say nothing about the source."""
 
 _TOO_LONG = ("timeout", "timed out", "deadline exceeded", "canceled", "cancelled")
-"""Words of a 503 or 504 without a kind that blame the question."""
+"""Words of a 503 without a kind that blame the question."""
 
 
 def refusal(source: HttpSource, answer: HttpAnswer) -> SourceError | None:
@@ -68,7 +68,7 @@ def refusal(source: HttpSource, answer: HttpAnswer) -> SourceError | None:
         kind, what, hint = _QUESTION[said.errorType]
     elif status in (400, 413, 414, 422, 499):
         kind, what, hint = _QUESTION["execution"]
-    elif status in (503, 504) and any(part in said.error.lower() for part in _TOO_LONG):
+    elif status in GAVE_UP or (status == 503 and any(part in said.error.lower() for part in _TOO_LONG)):
         kind, what, hint = _QUESTION["timeout"]
     elif status == 503:
         return Overloaded(source.name, source.address, f"is overloaded (503): {words}", hint="It is asked again soon.")

@@ -83,7 +83,7 @@ class Synaptic:
         self.environment = environment
         self.settings = settings
         self._cache = cache
-        self.source = HttpSource(environment, "synaptic", settings)
+        self.source = HttpSource(environment, "synaptic", settings, light=True)
         # A replica that is down is a fact about the replica, not about the source: each has its own breaker.
         self._guards = {replica.name: Guard(environment, f"synaptic/{replica.name}") for replica in settings.replicas}
         self._threads = ThreadPoolExecutor(max_workers=len(settings.replicas) + 1, thread_name_prefix="synaptic")

@@ -16,6 +16,7 @@ from analysis.latency import quantile
 from collectors import lenient, registry
 from collectors.alertmanager.client import FiringAlert
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut
+from collectors.http import EXCERPT
 from collectors.numbers import number
 from collectors.prometheus.client import PARTIAL
 from collectors.prometheus.forms import SWAPPED
@@ -24,8 +25,10 @@ from collectors.registry import Sources
 from collectors.signals import catalogue
 from collectors.span import Span
 from settings import Settings
+from tests.support.looping import until
 from tests.support.scripted_http import ScriptedServer, points, success
 from views.latency.view import KINDS, limit_of, load_combinations, load_distribution, load_slow_or_failing, trouble_of
+from views.overview.silences import load_silences
 from views.shared.series import load_series
 from views.sources.view import load_reports
 
@@ -267,6 +270,18 @@ QUESTIONS: dict[str, tuple[int, object, type[SourceError], str]] = {
     "VictoriaMetrics' limit": (422, error("422", "cannot select more than 30000 series"), BadAnswer, "30000 series"),
     "VictoriaMetrics' timeout": (503, error("503", "timeout exceeded during the query"), TimedOut, "timeout exceeded"),
     "a gateway's timeout": (504, error("timeout", "context deadline exceeded"), TimedOut, "deadline exceeded"),
+    "a gateway's page": (504, b"<html>504 Gateway Time-out</html>", TimedOut, "gave up (504)"),
+    "a gateway's words": (504, b"upstream request timeout", TimedOut, "gave up (504)"),
+    "a gateway's own JSON": (504, {"error": "x"}, TimedOut, "gave up on the query: x"),
+    "a request that took too long": (408, b"", TimedOut, "gave up (408)"),
+    "a cloud's page": (524, b"<html>A timeout occurred</html>", TimedOut, "gave up (524)"),
+    "nested": (
+        200,
+        b'{"status":"success","data":{"result":[{"metric":{"a":%s%s}}]}}' % (b"[" * 200_000, b"]" * 200_000),
+        BadAnswer,
+        "nested too deep",
+    ),
+    "nested and cut": (200, b"[" * 200_000, BadAnswer, "nested too deep"),
     "Mimir's limit as 500": (500, error("execution", "the query hit the max number of chunks"), BadAnswer, "chunks"),
     "too large": (413, b"<html>Request Entity Too Large</html>", BadAnswer, "too long (413)"),
     "too long": (414, b"", BadAnswer, "too long (414)"),
@@ -286,9 +301,57 @@ def test_one_questions_failure_keeps_the_servers_words_and_rests_nothing(
         assert type(failed) is kind
         assert words in failed.what
         assert not failed.trips
-        assert failed.hint
+        assert failed.hint or "nested" in case
     assert sources.prometheus.source.guard.health().breaker == "closed"
     assert sources.prometheus.query("q", END).samples
+
+
+@pytest.mark.integration
+def test_a_proxy_in_front_of_alertmanager_that_gives_up_rests_nothing(server: ScriptedServer, sources: Sources):
+    server.answers["/api/v2/alerts"] = (504, b"<html>Gateway Time-out</html>")
+    for _ in range(4):
+        failed = refused(sources.alertmanager.alerts)
+        assert type(failed) is TimedOut
+        assert not failed.trips
+    assert sources.alertmanager.source.guard.health().breaker == "closed"
+
+
+@pytest.mark.integration
+def test_where_a_proxy_gives_up_on_light_questions_too_the_source_is_the_headline(
+    server: ScriptedServer, sources: Sources
+):
+    for path in server.answers:
+        server.answers[path] = (504, b"upstream request timeout")
+    found = until(lambda: [one for one in load_silences(sources).silent if one.source == "prometheus"], "silence")
+    assert "gave up (504)" in found[0].what
+
+
+@pytest.mark.integration
+def test_of_a_body_in_no_form_that_is_known_a_short_masked_excerpt_is_told(server: ScriptedServer, sources: Sources):
+    server.answers[QUERY] = (500, b"token=hidden-word " + b"y" * 5000)
+    hint = refused(lambda: sources.prometheus.query("q", END)).hint
+    assert "hidden-word" not in hint
+    assert hint.startswith("It said: token=***")
+    assert len(hint) <= EXCERPT + 10
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("where", ["a sample", "beside the data"])
+def test_a_number_of_thousands_of_digits_is_one_value(where: str, server: ScriptedServer, sources: Sources):
+    def answer(asked: dict[str, str]) -> tuple[int, object]:
+        samples = [b'[%d,"5"]' % at for at in points(asked)]
+        if where == "a sample":
+            samples[-1] = b"[%d,%s]" % (points(asked)[-1], b"9" * 6000)
+        more = b'"x":%s,' % (b"9" * 6000)
+        return 200, b'{"status":"success",%s"data":{"result":[{"metric":{},"values":[%s]}]}}' % (
+            more,
+            b",".join(samples),
+        )
+
+    server.answers[RANGE] = answer
+    values = values_of(sources)
+    assert (values[:-1] == 5).all()
+    assert values[-1] == (math.inf if where == "a sample" else 5)
 
 
 SOURCE_FAILURES: dict[str, tuple[int, object, type[SourceError], str]] = {

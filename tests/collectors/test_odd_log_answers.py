@@ -10,7 +10,7 @@ import pytest
 from collectors import registry
 from collectors.elasticsearch.dsl import check, to_dsl
 from collectors.elasticsearch.search import exact
-from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError
+from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError, TimedOut
 from collectors.log_levels import counted_level, level_of, shown_level
 from collectors.log_query import parse
 from collectors.logs import Page, Question
@@ -227,6 +227,8 @@ DENIED = {
          BadAnswer, "blocks this index", False),
         ((429, {"error": {"type": "circuit_breaking_exception", "reason": "[parent] Data too large"}}), Overloaded,
          "too little memory", False),
+        ((504, b"<html>Gateway Time-out</html>"), TimedOut, "gave up", False),
+        ((504, b"upstream request timeout"), TimedOut, "gave up", False),
         ((429, b"Too Many Requests"), Overloaded, "is overloaded", True),
         ((400, {"error": {"type": "index_closed_exception", "reason": "closed"}}), BadAnswer, "has closed", False),
         ((404, {"error": "alias [logs] missing", "status": 404}), BadAnswer, "could not answer", False),

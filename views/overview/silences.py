@@ -20,6 +20,7 @@ from analysis.verdict import Cause, Clock, Finding
 from collectors.cache import AnswerCache
 from collectors.errors import SourceError, TimedOut, Unreachable
 from collectors.guard import Guard
+from collectors.http import GAVE_UP
 from collectors.registry import Sources
 from settings import SOURCE_TITLES
 
@@ -28,6 +29,8 @@ PATIENCE = 0.8
 
 MOST_PATIENCE = 9.0
 """Seconds after which it does so at the latest."""
+
+_GAVE_UP = frozenset(str(status) for status in GAVE_UP)
 
 WAIT = 1.0
 """Seconds that a look waits for the light questions."""
@@ -144,7 +147,8 @@ class Probes:
         try:
             one.ask()
         except SourceError as caught:
-            error = caught if caught.trips else None
+            # This question is light: where a proxy gave up on it, it is the source that is silent.
+            error = caught if caught.trips or caught.code in _GAVE_UP else None
         except Exception as caught:  # noqa: BLE001 - whatever it was, it is no answer; the collectors log their own
             error = SourceError("", "", f"could not be asked: {type(caught).__name__}")
         with self._changed:
