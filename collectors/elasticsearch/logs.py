@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -42,6 +44,7 @@ from collectors.logs import (
     Question,
     TopValues,
 )
+from collectors.parallel import side_by_side
 
 T = TypeVar("T")
 
@@ -71,6 +74,9 @@ SAMPLED_FROM = 1_000_000
 
 SAMPLE = 250_000
 """About how many lines such an estimate looks at."""
+
+NEAR = timedelta(hours=1)
+"""How far from a line its surroundings are looked for first; in all time where too few lines are that near."""
 
 _KIN: Mapping[Kinship, str] = {"pod": "pod", "request": "request_id", "trace": "trace_id", "session": "session_id"}
 
@@ -232,24 +238,35 @@ class ElasticsearchLogs:
         value = line.fields.get(name)
         shared = {name: str(value)} if name and value is not None else {}
         stamp = exact(line)
-        if not stamp or (name and not shared):
+        if line.time is None or not stamp or (name and not shared):
             missing = f"This line has no {name.removesuffix('_id') or 'time'} to share with others."
             return Around((), line, (), {}, missing)
         kin = [self._equal(name, text) for name, text in shared.items()]
+        start, end = _shifted(line.time, -NEAR), _shifted(line.time, NEAR)
 
-        def ask(limits: Clause, order: Order, most: int) -> SearchAnswer:
+        def ask(limits: Clause, order: Order, most: int, index: str = "") -> SearchAnswer:
             query = {"bool": {"filter": [*kin, {"range": {TIME: {**limits, "format": ISO}}}]}}
-            return self._search(query, size=most, sort=self._sort(order), track_total_hits=False)
+            return self._search(query, index=index, size=most, sort=self._sort(order), track_total_hits=False)
 
-        earlier = ask({"lt": stamp}, "newest", size)
-        level = ask({"gte": stamp, "lte": stamp}, "oldest", MOST_TIES)
-        later = ask({"gt": stamp}, "oldest", size)
+        # Without a bound the store would sort all that it ever kept for a handful of lines, which are mostly near.
+        near = self._store.indices(start, end)
+        level, earlier, later = side_by_side(
+            partial(ask, {"gte": stamp, "lte": stamp}, "oldest", MOST_TIES),
+            partial(ask, {"gte": start.isoformat(), "lt": stamp}, "newest", size, near),
+            partial(ask, {"gt": stamp, "lte": end.isoformat()}, "oldest", size, near),
+        )
         # Lines of one moment have no order that a store could tell but the one in which they were written.
         ties = sorted((line_of(hit) for hit in level.hits.hits), key=written)
         place = next((number for number, one in enumerate(ties) if one.id == line.id), len(ties))
         if place >= MOST_TIES:
             crowd = f"More than {MOST_TIES:,} lines have this very time: which of them stand next to it is not known."
             return Around((), line, (), shared, crowd)
+        few_before = len(earlier.hits.hits) + place < size
+        few_after = len(later.hits.hits) + len(ties[place + 1 :]) < size
+        earlier, later = side_by_side(
+            partial(ask, {"lt": stamp}, "newest", size) if few_before else lambda: earlier,
+            partial(ask, {"gt": stamp}, "oldest", size) if few_after else lambda: later,
+        )
         before = [*(line_of(hit) for hit in reversed(earlier.hits.hits)), *ties[:place]][-size:]
         after = [*ties[place + 1 :], *(line_of(hit) for hit in later.hits.hits)][:size]
         return Around(tuple(before), line, tuple(after), shared, earlier.partial or level.partial or later.partial)
@@ -451,3 +468,11 @@ class ElasticsearchLogs:
         # The last good answer may stand in for one of another moment, but not for one of another length.
         length = round((question.end - question.start).total_seconds())
         return self._store.cache.get((self._store.environment, "logs", *view, length), moment, load)
+
+
+def _shifted(moment: datetime, by: timedelta) -> datetime:
+    """Another moment; the first or last one that there is where a hostile line lies beside it."""
+    try:
+        return moment + by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if by < timedelta() else datetime.max.replace(tzinfo=UTC)

@@ -5,7 +5,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -61,16 +61,21 @@ def pages(logs: LogSource, size: int, order: str = "newest", question: Question 
         after = page.after
 
 
-@contextmanager
-def without_snapshots(url: str) -> Iterator[str]:
+def without_snapshots(url: str) -> AbstractContextManager[str]:
     """The address of the same store, which knows no points in time."""
+    return relayed(url, lambda path, _: "_pit" not in path)
+
+
+@contextmanager
+def relayed(url: str, allow: Callable[[str, bytes], bool]) -> Iterator[str]:
+    """The address of the same store, which refuses what ``allow`` does not let through, by path and body."""
 
     class Relay(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def relay(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if "_pit" in self.path:
+            if not allow(self.path, body):
                 status, sent = 405, b'{"error":"Incorrect HTTP method for uri","status":405}'
             else:
                 headers = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
@@ -255,6 +260,79 @@ def test_of_very_many_lines_values_are_estimated_from_a_part_where_the_store_can
         assert 2500 < counts["INFO"] < 3500
     else:
         assert (found.lines, counts) == (4000, {"INFO": 3000, "ERROR": 1000})
+
+
+def limits_of(body: bytes) -> dict[str, str] | None:
+    """Between which moments a search asks; ``None`` where a request is another one."""
+    clauses = json.loads(body or b"{}").get("query", {}).get("bool", {}).get("filter", [])
+    return next((one["range"]["@timestamp"] for one in clauses if "range" in one), None)
+
+
+@pytest.mark.integration
+def test_what_stands_around_a_line_is_asked_side_by_side_and_near_it_first(real_elasticsearch: str, source: Make):
+    index = new_index(real_elasticsearch)
+    write(real_elasticsearch, index, [document(at, f"{n}") for n, at in enumerate(every(START, END, 60))])
+    line = next(one for one in source(index).page(HOUR).lines if one.message == "30")
+    asked: list[dict[str, str]] = []
+    together = threading.Barrier(3)
+
+    def allow(_: str, body: bytes) -> bool:
+        limits = limits_of(body)
+        if limits is not None:
+            asked.append(limits)
+            try:
+                together.wait(30)  # none is answered before all have come
+            except threading.BrokenBarrierError:
+                return False
+        return True
+
+    with relayed(real_elasticsearch, allow) as url:
+        found = source(index, url).around(line, same="all", size=5)
+    assert [one.message for one in found.before] == [str(n) for n in range(25, 30)]
+    assert [one.message for one in found.after] == [str(n) for n in range(31, 36)]
+    assert len(asked) == 3
+    for limits in asked:
+        ends = [datetime.fromisoformat(limits[name]) for name in ("gt", "gte", "lt", "lte") if name in limits]
+        assert len(ends) == 2
+        assert abs(ends[0] - ends[1]) <= elasticsearch_logs.NEAR
+
+
+@pytest.mark.integration
+def test_where_few_lines_stand_near_a_line_those_of_all_time_are_found(real_elasticsearch: str, source: Make):
+    index = new_index(real_elasticsearch)
+    moment = START + timedelta(minutes=30)
+    away = [timedelta(days=-400), timedelta(days=-3), timedelta(minutes=-5), timedelta(), timedelta(minutes=1)]
+    away += [timedelta(minutes=2), timedelta(days=2)]
+    write(real_elasticsearch, index, [document(moment + one, f"{n}") for n, one in enumerate(away)])
+    line = next(one for one in source(index).page(HOUR).lines if one.message == "3")
+    asked: list[dict[str, str]] = []
+
+    def allow(_: str, body: bytes) -> bool:
+        limits = limits_of(body)
+        if limits is not None:
+            asked.append(limits)
+        return True
+
+    with relayed(real_elasticsearch, allow) as url:
+        logs = source(index, url)
+        found = logs.around(line, same="all", size=2)
+        assert [one.message for one in (*found.before, *found.after)] == ["1", "2", "4", "5"]
+        # Only before it there are too few within the hour.
+        assert [sorted(one) for one in asked[3:]] == [["format", "lt"]]
+        found = logs.around(line, same="all", size=20)
+        assert [one.message for one in (*found.before, *found.after)] == ["0", "1", "2", "4", "5", "6"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:10:00Z", "9999-12-31T23:50:00Z"])
+def test_a_line_at_the_end_of_all_time_has_surroundings_too(real_elasticsearch: str, source: Make, stamp: str):
+    index = new_index(real_elasticsearch)
+    logs = source(index)
+    moment = datetime.fromisoformat(stamp)
+    write(real_elasticsearch, index, [{"@timestamp": stamp, "message": "at the end"}, document(START, "of today")])
+    line = Line("x", moment, stamp, "INFO", "at the end", {}, {})
+    found = logs.around(line, same="all", size=5)
+    assert "of today" in [one.message for one in (*found.before, *found.after)]
 
 
 @pytest.mark.integration

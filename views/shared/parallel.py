@@ -6,26 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextvars import copy_context
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from collectors.parallel import side_by_side
+
+__all__ = ["side_by_side", "soon"]
 
 T = TypeVar("T")
-
-
-def side_by_side(*calls: Callable[[], Any]) -> list[Any]:
-    """The results of all calls, in their order; they run at the same time and share the caller's deadline.
-
-    Each group gets threads of its own: with a shared pool, groups inside groups could wait for each
-    other for ever. The threads only wait; the sources' own connections bound the work.
-
-    Raises:
-        Exception: What the first failing call raised, after all have ended.
-    """
-    others = [_begun(call, "views") for call in calls[1:]]
-    try:
-        first = calls[0]()
-    finally:
-        wait(others)
-    return [first, *(other.result() for other in others)]
 
 
 def soon(call: Callable[[], T], seconds: float) -> T | None:
