@@ -57,7 +57,7 @@ def verdict(found: Verdict, _span: Span) -> None:
     status = STATUS[found.status]
     tab.mark(found.status)
     leading = _leading(found)
-    headline = inert(format.localised(found.headline, context.current().tz), 500)
+    headline = _sentence(found.headline)
     with st.container(key="headline"):
         st.markdown(f"### :{status.markdown}[{status.icon}] {headline}.", anchors=False)
         if leading is not None:
@@ -97,13 +97,17 @@ def _findings(rest: Sequence[Finding]) -> None:
 
 def _finding(finding: Finding) -> None:
     mark = STATUS[finding.status]
-    text = format.localised(finding.text[:1].upper() + finding.text[1:], context.current().tz)
-    line = f":{mark.markdown}[{mark.icon}] {inert(text, 500)}."
+    line = f":{mark.markdown}[{mark.icon}] {_sentence(finding.text[:1].upper() + finding.text[1:])}."
     shown = evidence.place(finding.subject)
     if shown is None:
         st.markdown(line)
     else:
         menu.text_link(shown.page, line, evidence.params(shown, finding.since, finding.until))
+
+
+def _sentence(text: str) -> str:
+    """A sentence with foreign text in it, such as SQL or a service's own words: on one line, on the viewer's clock."""
+    return inert(format.localised(" ".join(text.split()), context.current().tz), 500)
 
 
 def _cover(finding: Finding) -> None:
@@ -117,7 +121,7 @@ def _cover(finding: Finding) -> None:
 def _recovered(recovered: Recovery) -> None:
     tz = context.current().tz
     at, began = (format.timestamp(moment, tz) for moment in (recovered.at, recovered.began))
-    was = inert(format.localised(recovered.was, tz), 500)
+    was = _sentence(recovered.was)
     st.markdown(f":material/history: Recovered at {at}, after it had begun at {began}. It was: {was}.")
 
 

@@ -74,6 +74,7 @@ class Past:
         cache: What is said about the cache; ``None`` where nothing is known of it.
         recorded: Whether the records could be read.
         failures: Why a part is missing.
+        judged: Those of the findings by which the window is judged: no blips, where anything lasted.
     """
 
     findings: tuple[Finding, ...]
@@ -84,6 +85,7 @@ class Past:
     cache: cache_view.Verdict | None
     recorded: bool
     failures: tuple[SourceError, ...]
+    judged: tuple[Finding, ...]
 
     @property
     def known(self) -> int:
@@ -159,6 +161,7 @@ def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: M
         of_cache,
         recorded,
         tuple(failures.values()),
+        tuple(lasting(found, span)),
     )
     return Answer(past, datetime.now(UTC))
 
@@ -174,14 +177,23 @@ def by_worth(found: Sequence[Finding], span: Span) -> list[Finding]:
     )
 
     def place(one: Finding) -> int:
-        if one.cause is Cause.ALERT:
-            return 0  # its times are those of its beginnings; it comes late by its kind
-        lasted = _lasted(one, span)
-        if lasted < BRIEF:
+        if _is_blip(one, span):
             return 2
-        return 1 if lasted < SHORT and lasted * DWARFED < longest else 0
+        lasted = _lasted(one, span)
+        return 1 if one.cause is not Cause.ALERT and lasted < SHORT and lasted * DWARFED < longest else 0
 
     return sorted(worst(found), key=place)
+
+
+def lasting(found: Sequence[Finding], span: Span) -> list[Finding]:
+    """Findings without the blips among them; all of them where nothing lasted."""
+    return [one for one in found if not _is_blip(one, span)] or list(found)
+
+
+def _is_blip(one: Finding, span: Span) -> bool:
+    """Whether a trouble is too short to be what a window is about."""
+    # The times of alerts are those of their beginnings, and they fire after a while only.
+    return one.cause is not Cause.ALERT and _lasted(one, span) < BRIEF
 
 
 def _lasted(one: Finding, span: Span) -> timedelta:
@@ -192,8 +204,8 @@ def _lasted(one: Finding, span: Span) -> timedelta:
 
 
 def overall(past: Past) -> Status:
-    """How bad it was at its worst."""
-    statuses = {one.status for one in past.findings}
+    """How bad it was at its worst, as the headline tells it: a blip does not colour what lasted and was less bad."""
+    statuses = {one.status for one in past.judged}
     for status in ("broken", "risk", "unknown"):
         if status in statuses:
             return status

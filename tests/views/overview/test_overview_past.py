@@ -11,7 +11,7 @@ from ui import format
 from views.database.sessions.locks import LockLoad
 from views.database.sessions.verdict import habit
 from views.overview.panels import below
-from views.overview.past import by_worth
+from views.overview.past import by_worth, lasting
 from views.overview.recovery import as_finding
 from views.overview.view import Verdict
 
@@ -63,6 +63,12 @@ def test_sessions_that_waited_at_one_kept_moment_waited_for_more_than_a_blink():
 def test_an_alert_is_worth_more_than_a_blip_and_less_than_what_lasted():
     alert = finding("alert", Cause.ALERT, 7 * MINUTE, 0 * SECOND)
     assert order(BLIP, alert, ERRORS) == ["errors", "alert", "502"]
+
+
+def test_a_blip_does_not_colour_a_window_in_which_something_milder_lasted():
+    mild = finding("sessions", Cause.SYMPTOM, 5 * MINUTE, 9 * MINUTE, "risk")
+    assert [one.text for one in lasting([BLIP, mild], WINDOW)] == ["sessions"]
+    assert [one.text for one in lasting([BLIP], WINDOW)] == ["502"]
 
 
 def kept(text, cause):
