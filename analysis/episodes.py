@@ -47,6 +47,7 @@ class Rule:
         below: Whether low values are the bad ones.
         least: Bad events that are needed; 0 where the value counts none.
         usual: Whether the limit is a distance from what is usual, and no threshold.
+        share: Whether values are shares, from 0 to 1.
     """
 
     status: Status
@@ -56,6 +57,7 @@ class Rule:
     below: bool = False
     least: float = 0.0
     usual: bool = False
+    share: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def episodes(series: pd.Series, rule: Rule, step: float, bad: pd.Series | None =
     known = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         beyond = known & ((values <= rule.limit) if rule.below else (values >= rule.limit))
-        eased = rule.limit / EASED if rule.below else rule.limit * EASED
+        eased = _eased(rule)
         near = known & ((values <= eased) if rule.below else (values >= eased))
     if not beyond.any():
         return ()
@@ -118,6 +120,14 @@ def episodes(series: pd.Series, rule: Rule, step: float, bad: pd.Series | None =
     stays = _sums(near, back) > 0.1 * _sums(known, back)
     silent = _sums(known, back) == 0
     return tuple(_walk(series, rule, step, beyond, entered, stays | silent))
+
+
+def _eased(rule: Rule) -> float:
+    """Behind which value a value is clearly within its limit again."""
+    if not rule.below:
+        return rule.limit * EASED
+    # A share cannot rise above 1: what is bad of it, one minus the share, has to come back by so much.
+    return 1.0 - (1.0 - rule.limit) * EASED if rule.share else rule.limit / EASED
 
 
 def _entered(beyond: Bools, events: Floats, rule: Rule, step: float, times: float, *, counted: bool) -> Bools:

@@ -96,3 +96,9 @@ def test_the_value_of_now_is_the_middle_of_the_last_minute():
     assert level(series((0.1, 300), (9.0, 40)), STEP) == 9.0
     assert level(series((0.1, 300), (float("nan"), 200)), STEP) == 0.1
     assert level(series((0.1, 300), (float("nan"), 400)), STEP) is None
+
+
+@pytest.mark.parametrize(("after", "end"), [(0.83, None), (0.85, 400), (0.95, 400)])
+def test_a_share_that_was_low_is_well_again_though_it_cannot_rise_above_one(after, end):
+    values = series((0.95, 300), (0.7, 100), (after, 300))
+    assert found(values, Rule("risk", 0.8, 60.0, below=True, share=True)) == [(300, end)]

@@ -251,7 +251,7 @@ def rules(signal: Signal, usually: float | None, *, after_deploy: bool = False) 
     if threshold is not None:
         limits: tuple[tuple[Status, float | None], ...] = (("broken", threshold.broken), ("risk", threshold.risk))
         found += [
-            Rule(status, limit, HOLD[status] * haste, below=threshold.below, least=least)
+            Rule(status, limit, HOLD[status] * haste, below=threshold.below, least=least, share=signal.unit == "ratio")
             for status, limit in limits
             if limit is not None
         ]
@@ -264,7 +264,7 @@ def rules(signal: Signal, usually: float | None, *, after_deploy: bool = False) 
     if threshold is None or not threshold.below:
         found.append(usual(limit=max(FAR * usually, floor), least=least))
     if signal.usual == "both" and (signal.unit != "count" or usually > LEAST_GAP):
-        found.append(usual(limit=usually / FAR, below=True))
+        found.append(usual(limit=usually / FAR, below=True, share=signal.unit == "ratio"))
     return found
 
 
