@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from analysis.events import Event, EventKind
-from analysis.verdict import Cause, Clock, Finding, Reading, Status, Words, in_a_line, of_reading, when, worst
+from analysis.verdict import Cause, Clock, Finding, Reading, Status, Words, in_a_line, of_reading, when
 from collectors.cache import Answer
 from collectors.errors import NotConfigured, SourceError
 from collectors.registry import Sources
@@ -30,6 +30,7 @@ from views.database.sessions.locks import LockLoad, lock_load, worst_moment
 from views.database.sessions.verdict import MANY_WAIT
 from views.overview.badges import Badge
 from views.overview.recovery import as_finding
+from views.overview.rules.worth import LOCKS_KEY, Frame, by_worth, how_bad, lasting
 from views.shared.events import load_events
 from views.shared.figures import ALSO_JUDGED, FIGURES, load_reading
 from views.shared.parallel import side_by_side
@@ -37,28 +38,11 @@ from views.shared.parallel import side_by_side
 FEW = 3
 """Sessions that waited at one moment from which on that is worth a word of a window of the past."""
 
-BRIEF = timedelta(seconds=30)
-"""Less than two judgements of the worker: what lasted no longer is told after all that did."""
-
-SHORT = timedelta(minutes=2)
-DWARFED = 10
-"""What lasted less than ``SHORT``, and ten times less than the longest trouble that was broken, is told after it."""
-
-SAMPLED = timedelta(minutes=1)
-"""How long one moment of waiting for locks stands for: the worst one of a minute is kept."""
-
 MOST_KEPT = 320
 """Characters of a sentence of the records: its times stand behind it and must stay readable."""
 
-INCIDENT = frozenset({Cause.SILENT, Cause.LOCK, Cause.EXHAUSTED, Cause.DEPLOY, Cause.SYMPTOM})
-"""Kinds of findings of which one that lasted makes others short: what will run out may go on for days."""
-
 FROM_FIGURES = frozenset({"alerts"})
 """Keys of troubles of the records that the window's own history tells better."""
-
-
-LOCKS_KEY = "database:locks"
-"""Key of the finding that sessions waited for locks."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +136,9 @@ def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: M
     alerts = _alerts(events, clock)
     if alerts is not None:
         found.append(alerts)
+    frame = _frame(span)
     past = Past(
-        tuple(by_worth(found, span)),
+        tuple(by_worth(found, frame)),
         tuple(figures),
         events,
         of_database.locks,
@@ -161,46 +146,9 @@ def load_past(sources: Sources, span: Span, value: Words, clock: Clock, where: M
         of_cache,
         recorded,
         tuple(failures.values()),
-        tuple(lasting(found, span)),
+        tuple(lasting(found, frame)),
     )
     return Answer(past, datetime.now(UTC))
-
-
-def by_worth(found: Sequence[Finding], span: Span) -> list[Finding]:
-    """Findings of a window with the most important first: what lasted, the cause of it, how bad it was.
-
-    A blip is never told before what lasted, whatever kind of thing it was: a balancer that could not reach a replica
-    that just started is not what a night was about.
-    """
-    longest = max(
-        (_lasted(one, span) for one in found if one.status == "broken" and one.cause in INCIDENT), default=timedelta()
-    )
-
-    def place(one: Finding) -> int:
-        if _is_blip(one, span):
-            return 2
-        lasted = _lasted(one, span)
-        return 1 if one.cause is not Cause.ALERT and lasted < SHORT and lasted * DWARFED < longest else 0
-
-    return sorted(worst(found), key=place)
-
-
-def lasting(found: Sequence[Finding], span: Span) -> list[Finding]:
-    """Findings without the blips among them; all of them where nothing lasted."""
-    return [one for one in found if not _is_blip(one, span)] or list(found)
-
-
-def _is_blip(one: Finding, span: Span) -> bool:
-    """Whether a trouble is too short to be what a window is about."""
-    # The times of alerts are those of their beginnings, and they fire after a while only.
-    return one.cause is not Cause.ALERT and _lasted(one, span) < BRIEF
-
-
-def _lasted(one: Finding, span: Span) -> timedelta:
-    """How much of the window a trouble took."""
-    began = max(one.since, span.start) if one.since is not None else span.start
-    ended = min(one.until, span.end) if one.until is not None else span.end
-    return max(ended - began, timedelta()) + (SAMPLED if one.identity == LOCKS_KEY else timedelta())
 
 
 def overall(past: Past) -> Status:
@@ -286,15 +234,13 @@ def _troubles(sources: Sources, span: Span, clock: Clock, where: Memory) -> tupl
         times = when(told.since, told.until if one.ended_at is not None else None, clock)
         told = replace(told, text=f"{in_a_line(_without_times(told.text), MOST_KEPT)}, {times}")
         before = found.get(one.key)
-        if before is None or _how_bad(told, span) > _how_bad(before, span):
+        if before is None or how_bad(told, _frame(span)) > how_bad(before, _frame(span)):
             found[one.key] = told
     return True, list(found.values())
 
 
-def _how_bad(one: Finding, span: Span) -> tuple[bool, bool, float, timedelta]:
-    """To find the worst episode of a trouble: one that lasted before a blip."""
-    lasted = _lasted(one, span)
-    return lasted >= BRIEF, one.status == "broken", one.weight, lasted
+def _frame(span: Span) -> Frame:
+    return Frame(span.start, span.end, span.step)
 
 
 def _without_times(text: str) -> str:

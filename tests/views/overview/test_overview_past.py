@@ -5,19 +5,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analysis.verdict import Cause, Finding
-from collectors.span import Span
 from records.troubles import Trouble
 from ui import format
 from views.database.sessions.locks import LockLoad
 from views.database.sessions.verdict import habit
 from views.overview.panels import below
-from views.overview.past import by_worth, lasting
 from views.overview.recovery import as_finding
+from views.overview.rules.worth import Frame, by_worth, lasting
 from views.overview.view import Verdict
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-WINDOW = Span(NOON, NOON + 30 * MINUTE, 10)
+WINDOW = Frame(NOON, NOON + 30 * MINUTE, 10)
 
 
 def finding(text, cause, start, length, status="broken", key=""):
@@ -58,6 +57,12 @@ def test_a_minute_of_something_nearer_to_a_cause_does_not_head_an_hour_of_errors
 def test_sessions_that_waited_at_one_kept_moment_waited_for_more_than_a_blink():
     once = finding("locks", Cause.LOCK, 5 * MINUTE, 0 * SECOND, key="database:locks")
     assert order(ERRORS, once) == ["locks", "errors"]
+
+
+def test_a_figure_of_a_coarse_window_lasted_for_its_sample_at_least():
+    once = finding("errors", Cause.SYMPTOM, 5 * MINUTE, 0 * SECOND, key="signal:error_share")
+    other = finding("502", Cause.SYMPTOM, MINUTE, 20 * SECOND)
+    assert [one.text for one in by_worth([other, once], Frame(NOON, NOON + 30 * MINUTE, 60))] == ["errors", "502"]
 
 
 def test_an_alert_is_worth_more_than_a_blip_and_less_than_what_lasted():
