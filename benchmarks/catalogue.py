@@ -75,7 +75,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "plan_readable": {"name": "t_1", "role": "console"},
     "plan_indexes": {"names": ["t_1"]},
     "plan_texts": {"id": 1, "roles": ["app"], "characters": 100_000},
-    "plan_path": {"role": "app"},
+    "plan_path": {"role": "app", "octets": 4001},
     "plan_strangers": {"schemas": ["public"], "roles": ["app"]},
     "heap_measured": {"name": "public.t_1", "most": 2**31},
     "index_measured": {"name": "public.t_1", "most": 2**31},

@@ -24,7 +24,7 @@ from collectors.cache import Answer
 from collectors.errors import BadAnswer, Denied
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import Cursor
-from collectors.postgres.types import codec_of
+from collectors.postgres.types import codec_of, text_of
 from collectors.sql import quoted
 
 GENERIC_SINCE = 16
@@ -35,6 +35,9 @@ TTL = 60.0
 
 CHARACTERS = 100_000
 """Most characters of a text that is planned."""
+
+PATH_OCTETS = 4000
+"""Longest search path of a role."""
 
 MOST_TOLD = 5
 """Most reasons not to plan that are told at a time."""
@@ -238,8 +241,16 @@ def _explain(database: Postgres, sent_: Sent) -> Explained:
 
 
 def _path(database: Postgres, role: str) -> str:
-    """Where a role's names are looked up, with the role's own name for ``"$user"``."""
-    ((path,),) = database.ask("plan_path", {"role": role}).rows
+    """Where a role's names are looked up, with the role's own name for ``"$user"``.
+
+    Raises:
+        SourceError: It cannot be told, or is too long.
+    """
+    ((octets, encoding),) = database.ask("plan_path", {"role": role, "octets": PATH_OCTETS + 1}).rows
+    if len(octets) > PATH_OCTETS:
+        what = f"has a search path for {role} that is too long to look names up in"
+        raise BadAnswer(database.source.name, database.source.address, what, trips=False)
+    path = text_of(octets, encoding, PATH_OCTETS)
     own = quoted(role)
     return (path or f"{own}, public").replace('"$user"', own).replace("$user", own)
 

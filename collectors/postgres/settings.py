@@ -6,17 +6,23 @@ where the console may look at the configuration files.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from collectors.cache import Answer
 from collectors.postgres.client import Postgres
 from collectors.postgres.server import APPLICATION, Rows
 from collectors.postgres.session import FIXED
+from collectors.postgres.types import text_of
 from collectors.postgres.upkeep import SLOW_TTL
 from collectors.settings_advice import quantity
 
 OWN = frozenset({"statement_timeout", "lock_timeout", "application_name", "client_encoding", *FIXED})
 """Settings that the console's session has values of its own for."""
+
+LONGEST = 2000
+"""Most characters of a value."""
 
 FILE_GRANT = (
     'GRANT SELECT ON pg_file_settings TO "{role}";\nGRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO "{role}";'
@@ -131,7 +137,7 @@ def settings(postgres: Postgres) -> Answer[dict[str, Setting]]:
     """
 
     def load(rows: Rows) -> dict[str, Setting]:
-        return {one.name: one for one in postgres.source.convert(rows, Setting)}
+        return {one.name: one for one in postgres.source.convert_records(_readable(rows, "setting"), Setting)}
 
     return postgres.kept("upkeep_settings", load, ttl=SLOW_TTL)
 
@@ -142,10 +148,14 @@ def role_settings(postgres: Postgres) -> Answer[list[RoleSetting]]:
     Raises:
         SourceError: They cannot be told.
     """
-    own = {"own": APPLICATION}
-    return postgres.kept(
-        "upkeep_role_settings", lambda rows: postgres.source.convert(rows, RoleSetting), own, ttl=SLOW_TTL
-    )
+
+    def load(rows: Rows) -> list[RoleSetting]:
+        records = _readable(rows, "entry")
+        for one in records:
+            one["name"], _, one["setting"] = one.pop("entry").partition("=")
+        return postgres.source.convert_records(records, RoleSetting)
+
+    return postgres.kept("upkeep_role_settings", load, {"own": APPLICATION}, ttl=SLOW_TTL)
 
 
 def file_settings(postgres: Postgres) -> Answer[list[FileSetting] | None]:
@@ -159,4 +169,17 @@ def file_settings(postgres: Postgres) -> Answer[list[FileSetting] | None]:
     )
     if not allowed.value:
         return allowed.with_value(None)
-    return postgres.kept("upkeep_file_settings", lambda rows: postgres.source.convert(rows, FileSetting), ttl=SLOW_TTL)
+
+    def load(rows: Rows) -> list[FileSetting]:
+        return postgres.source.convert_records(_readable(rows, "name", "setting", "error"), FileSetting)
+
+    return postgres.kept("upkeep_file_settings", load, ttl=SLOW_TTL)
+
+
+def _readable(rows: Rows, *columns: str) -> list[dict[str, Any]]:
+    """The rows by the names of their columns, with text in place of the octets of some of them."""
+    records = rows.records()
+    for one in records:
+        encoding = one.pop("encoding")
+        one.update({column: text_of(one[column], encoding, LONGEST) for column in columns})
+    return records

@@ -12,6 +12,8 @@ from collectors import registry, sql
 from collectors.cache import AnswerCache
 from collectors.errors import BadAnswer, Denied, Overloaded, Unreachable
 from collectors.postgres import activity as postgres_activity
+from collectors.postgres import plan as postgres_plan
+from collectors.postgres import settings as postgres_settings
 from collectors.postgres import statements as postgres_statements
 from collectors.postgres.client import Postgres
 from collectors.postgres.sessions import load_sessions
@@ -122,9 +124,9 @@ def test_another_date_style_costs_no_answer(old_server, connected, style):
 
 
 def test_the_servers_own_settings_are_told_and_not_those_of_the_consoles_session(old_server, connected):
-    rows = {row["name"]: row for row in connected(old_server.port).ask("upkeep_settings").records()}
-    assert (rows["jit"]["setting"], rows["jit"]["source"]) == ("on", "default")
-    assert rows["idle_in_transaction_session_timeout"]["setting"] == "0"
+    found = postgres_settings.settings(connected(old_server.port)).value
+    assert (found["jit"].setting, found["jit"].source) == ("on", "default")
+    assert found["idle_in_transaction_session_timeout"].setting == "0"
 
 
 # PgBouncer
@@ -315,6 +317,109 @@ ANY = {
     "role": "console", "names": ["bait"], "name": "public.bait", "schemas": ["public"], "text": 1000,
 }  # fmt: skip
 """A value for every parameter that a statement of the catalogue has."""
+
+
+# Texts of any length, and of any encoding, from roles without rights
+
+LONG = 400_000
+"""Characters of a text that a stranger makes; a row of the catalogue takes as many only where they are compressed."""
+
+LONG_TEXTS = f"""
+CREATE SCHEMA long AUTHORIZATION stranger;
+SET ROLE stranger;
+CREATE TABLE long.zeros (id int) WITH (fillfactor = {"0" * LONG}70);
+CREATE TABLE long.wide (id int, word text);
+CREATE INDEX wide_word ON long.wide ((word || '{"x" * 60_000}')) WHERE word <> '{"y" * 60_000}';
+CREATE TABLE long.parted (word text) PARTITION BY LIST (word);
+CREATE TABLE long.part PARTITION OF long.parted FOR VALUES IN ('{"z" * 120_000}');
+RESET ROLE;
+"""
+
+
+def size_of(value):
+    if isinstance(value, str | bytes):
+        return len(value)
+    return sum(map(size_of, value)) if isinstance(value, list | tuple) else 8
+
+
+def test_no_text_of_a_stranger_makes_an_answer_of_the_catalogue_large(server, connected):
+    server.run("CREATE ROLE stranger LOGIN")
+    server.run("CREATE DATABASE long")
+    for name in ("pg_stat_statements", "pgstattuple"):
+        server.run(f"CREATE EXTENSION {name}", "long")
+    with contextlib.ExitStack() as stack:
+        one = stack.enter_context(server.connect("long"))
+        stack.callback(server.run, "DROP ROLE stranger")
+        stack.callback(server.run, "DROP DATABASE long WITH (FORCE)")
+        one.execute(LONG_TEXTS)
+        stranger = stack.enter_context(server.connect("long", user="stranger"))
+        stranger.execute(f"ALTER ROLE stranger SET search_path = '{'x' * 50 * LONG}'")
+        one.execute(f"ALTER ROLE stranger SET its.own = '{'x' * 50 * LONG}'")
+        one.execute(f"ALTER DATABASE long SET search_path = '{'x' * 50 * LONG}'")
+        stranger.execute(f"SELECT '{'x' * LONG}'")
+        stranger.execute(f"SELECT 1 AS {', 1 AS '.join(f'column_{n}' for n in range(1600))}")
+        database = connected(server.port, database="long")
+        sizes = {}
+        for name, files in sql.VERSIONS.items():
+            if files[0][0] <= server.version and name != "upkeep_file_settings":
+                given = {**ANY, "role": "stranger", "names": ["wide", "part"], "schemas": ["long", "long"]}
+                sizes[name] = size_of(database.ask(name, given).rows)
+        assert {name: size for name, size in sizes.items() if size > 100_000} == {}
+        found = {one.name: one for one in postgres_settings.role_settings(database).value if one.role == "stranger"}
+        assert {name: len(one.setting) for name, one in found.items()} == {
+            "search_path": 2000 - len("search_path="),
+            "its.own": 2000 - len("its.own="),
+        }
+        asked = connected(server.port, database="long", plan_roles=["stranger"], plan_user="other")
+        with pytest.raises(BadAnswer, match="search path for stranger that is too long") as caught:
+            postgres_plan.explain(asked, postgres_plan.Sent("stranger", "SELECT 1 AS planned"))
+        assert not caught.value.trips
+
+
+@pytest.mark.parametrize("seen_from", ["synaptic", "ascii", "legacy", "japan"])
+def test_a_role_and_its_settings_in_another_encoding_cost_no_other(server, connected, seen_from):
+    server.run("CREATE ROLE plain LOGIN")
+    with server.connect("legacy", client_encoding="latin1") as one, contextlib.ExitStack() as stack:
+        one.execute('CREATE ROLE "déjà" LOGIN')
+        stack.callback(server.run, "DROP ROLE plain")
+        stack.callback(one.execute, 'DROP ROLE "déjà"')
+        one.execute("ALTER ROLE \"déjà\" SET search_path = 'é', 'à'")
+        one.execute("ALTER ROLE \"déjà\" SET its.own = 'ÿ'")
+        one.execute("ALTER ROLE console SET dynamic_library_path = '$libdir:/é/'")
+        stack.callback(one.execute, "ALTER ROLE console RESET dynamic_library_path")
+        server.run("ALTER ROLE plain SET search_path = public")
+        database = connected(server.port, database=seen_from)
+        found = postgres_settings.role_settings(database).value
+        assert [one.setting for one in found if (one.role, one.name) == ("plain", "search_path")] == ["public"]
+        (odd,) = (one for one in found if one.name == "search_path" and one.role != "plain")
+        assert (odd.role, odd.setting) == ("déjà", '"é", "à"') or seen_from != "legacy"
+        assert postgres_settings.settings(database).value["dynamic_library_path"].setting == (
+            "$libdir:/é/" if seen_from == "legacy" else "$libdir:/\ufffd/"
+        )
+        for role in ("plain", "déjà" if seen_from in ("synaptic", "legacy") else "plain"):
+            database.ask("plan_path", {"role": role, "octets": 100})
+        for name, files in sql.VERSIONS.items():
+            # The texts of statements are another matter: where they cannot be told, that is told.
+            if files[0][0] > server.version or sql.statement(name, server.version).extension:
+                continue
+            if name != "upkeep_file_settings":
+                database.ask(name, ANY)
+
+
+def test_a_configuration_file_in_any_encoding_is_read(server, connected):
+    server.run("GRANT SELECT ON pg_file_settings TO console", "synaptic")
+    server.run("GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO console", "synaptic")
+    more = server.folder / "data" / "postgresql.auto.conf"
+    before = more.read_bytes()
+    try:
+        more.write_bytes(before + b"its.own = 'caf\xe9'\nits.long = '" + b"x" * 1000 + b"'\nnonsense\n")
+        database = connected(server.port)
+        found = {one.name: one for one in postgres_settings.file_settings(database).value if "auto" in one.file}
+        assert any(one.error for one in postgres_settings.file_settings(database).value), found
+    finally:
+        more.write_bytes(before)
+        server.run("REVOKE ALL ON pg_file_settings FROM console", "synaptic")
+        server.run("REVOKE ALL ON FUNCTION pg_show_all_file_settings() FROM console", "synaptic")
 
 
 # What is not PostgreSQL's own word: servers that speak another language, and one that wants the password in clear

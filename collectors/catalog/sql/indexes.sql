@@ -51,8 +51,11 @@ SELECT
     -- NULL for who may not see what others build.
     coalesce(c.oid IN (SELECT index_relid FROM building), false) AS building,
     a.amname::text AS method,
-    -- To write it PostgreSQL opens the table, and would wait.
-    CASE WHEN i.indrelid IN (SELECT relation FROM locked) THEN '' ELSE pg_get_indexdef(c.oid) END AS definition,
+    -- To write it PostgreSQL opens the table, and would wait. An expression may hold a text of any length.
+    CASE
+        WHEN i.indrelid IN (SELECT relation FROM locked) THEN ''
+        ELSE (SELECT CASE WHEN length(d) > 4000 THEN left(d, 4000) || ' ...' ELSE d END FROM pg_get_indexdef(c.oid) AS d)
+    END AS definition,
     -- Column, operator class, collation and order of each key: equal lists are equal keys.
     ARRAY(
         SELECT concat_ws('/', i.indkey[k], i.indclass[k], i.indcollation[k], i.indoption[k])

@@ -7,7 +7,8 @@ WITH found AS (
         c.relkind = 't' AS toast,
         age(c.relfrozenxid)::bigint AS xid_age,
         mxid_age(c.relminmxid)::bigint AS mxid_age,
-        coalesce(o.reloptions, c.reloptions, '{}') AS options,
+        -- A number may have any number of zeros before it.
+        ARRAY(SELECT left(p, 200) FROM unnest(coalesce(o.reloptions, c.reloptions)) AS p) AS options,
         c.relpages::bigint * current_setting('block_size')::bigint AS bytes
     FROM pg_class AS c
     LEFT JOIN pg_class AS o ON c.relkind = 't' AND o.reltoastrelid = c.oid

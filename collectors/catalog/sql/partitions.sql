@@ -31,7 +31,8 @@ SELECT
     c.oid = k.partdefid AS is_default,
     CASE
         WHEN c.oid IN (SELECT relation FROM locked) THEN ''
-        ELSE coalesce(pg_get_expr(c.relpartbound, c.oid), '')
+        -- A list may be of any length.
+        ELSE coalesce((SELECT CASE WHEN length(d) > 4000 THEN left(d, 4000) || ' ...' ELSE d END FROM pg_get_expr(c.relpartbound, c.oid) AS d), '')
     END AS bounds,
     -- As in tables.sql: the planner's number until the table was counted anew after a reset.
     CASE

@@ -7,8 +7,12 @@ SELECT
     pg_relation_size(c.oid)::bigint AS bytes,
     coalesce(pn.nspname::text, '') AS parent_schema,
     coalesce(p.relname::text, '') AS parent,
+    -- An expression may hold a text of any length.
     ARRAY(
-        SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisvalid ORDER BY 1
+        SELECT CASE WHEN length(d) > 4000 THEN left(d, 4000) || ' ...' ELSE d END
+        FROM pg_index AS i CROSS JOIN LATERAL pg_get_indexdef(i.indexrelid) AS d
+        WHERE i.indrelid = c.oid AND i.indisvalid
+        ORDER BY 1
     ) AS indexes,
     (SELECT s.setting::bigint * 1024 FROM pg_settings AS s WHERE s.name = 'work_mem') AS work_mem
 FROM pg_class AS c

@@ -10,7 +10,8 @@ SELECT
         WHEN c.oid IS NULL THEN ''
         -- To write it PostgreSQL opens the table, and would wait.
         WHEN EXISTS (SELECT FROM pg_locks AS l WHERE l.relation = t.oid AND l.mode = 'AccessExclusiveLock') THEN ''
-        ELSE pg_get_indexdef(c.oid)
+        -- An expression may hold a text of any length.
+        ELSE (SELECT CASE WHEN length(d) > 4000 THEN left(d, 4000) || ' ...' ELSE d END FROM pg_get_indexdef(c.oid) AS d)
     END AS definition
 FROM pg_class AS t
 JOIN pg_namespace AS n ON n.oid = t.relnamespace

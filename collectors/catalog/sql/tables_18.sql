@@ -87,7 +87,8 @@ SELECT
     (s.n_tup_ins + s.n_tup_upd + s.n_tup_del) AS writes,
     (io.heap_blks_hit + coalesce(io.idx_blks_hit, 0) + coalesce(io.toast_blks_hit, 0))::bigint AS blocks_hit,
     (io.heap_blks_read + coalesce(io.idx_blks_read, 0) + coalesce(io.toast_blks_read, 0))::bigint AS blocks_read,
-    coalesce(c.reloptions, '{}') AS options,
+    -- A number may have any number of zeros before it.
+    ARRAY(SELECT left(o, 200) FROM unnest(c.reloptions) AS o) AS options,
     nullif(c.reltuples, -1)::float8 AS planner_rows,
     c.relpages AS pages,
     c.relallfrozen AS frozen_pages,
