@@ -290,7 +290,8 @@ class HttpSource:
                 yield part
             return
         if encoding not in ("gzip", "x-gzip"):
-            raise self.bad_answer(f"answered in an encoding that nobody asked for ({encoding})", hint=PROXY_BETWEEN)
+            shown = foreign(encoding, EXCERPT)
+            raise self.bad_answer(f"answered in an encoding that nobody asked for ({shown})", hint=PROXY_BETWEEN)
         unpacker, empty = zlib.decompressobj(wbits=31), True
         try:
             async for part in response.aiter_raw():

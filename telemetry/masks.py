@@ -7,12 +7,11 @@ credential by its form (userinfo in a URL, an ``Authorization`` header) is maske
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
 import threading
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
+
+from telemetry.spellings import Known, is_word, spellings
 
 MASK = "***"
 
@@ -27,9 +26,17 @@ _LEAST_ON_PAGES = 8
 
 # Each begins at a place that no text holds often within one run, and its parts are bounded or end at such a place:
 # the time grows with the length of the text (tests/test_expressions.py).
-_USERINFO = re.compile(r"(?<=://)[^/?#@\s\"']{0,2000}@")
+_USERINFO = re.compile(
+    r"(?<=://)(?:[^/?#@\s\"']{0,2000}(?:@[^/?#@\s\"']{0,200}){0,3}|:[^@\r\n]{1,200}?|[^/?#@:\s\"'\[]{1,200}:(?!\d{1,5}(?!\w))[^@\r\n]{1,200}?)@"
+)
+"""Of an address; also where the password has what should have been escaped, but not what follows a port."""
+_PEM = re.compile(r"(-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY-----)(?:(?!-----END)[\s\S]){1,20000}")
+_DIGEST = re.compile(
+    r"\b(Digest)\s{1,20}(?:[a-z-]{1,20}\s?=\s?(?:\\{0,3}\"[^\"\r\n]{0,500}\"|[^\s,\"]{1,500})[,\s]{0,5}){1,30}",
+    re.IGNORECASE,
+)
 _HEADER = re.compile(
-    r"\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key)\b"
+    r"\b((?:proxy-)?authorization|(?:set-)?cookie|x-(?:[a-z]{1,20}-){0,3}(?:token|key|secret|signature))\b"
     r"(?P<between>[\"']?\s{0,20}[:=,]\s{0,20}(?:b(?=[\"']))?[\"']?)[^\"'\r\n]+",
     re.IGNORECASE,
 )
@@ -37,80 +44,100 @@ _CREDENTIAL = re.compile(r"\b(Bearer|Basic|ApiKey)\s{1,20}[A-Za-z0-9._~+/=-]{6,}
 _PARAMETER = re.compile(
     r"(?<=[?&])((?:[a-z_-]{0,60}(?:password|passwd|secret|token|signature)|api_?key|sig)=)[^&#\s\"']+", re.IGNORECASE
 )
+_NAMES = (
+    r"(?:[a-z]{1,20}[_-]){0,3}(?:pg)?(?:password|passwd|passphrase|pwd|secret|(?:api|access|private)[_-]?key|token)"
+)
+_VALUE = r"(?P<q>\\{0,3}[\"'])(?![$%<{*])(?:(?!(?P=q))[^\r\n]|(?<=\\)[\"']){1,2000}"
+_MEMBER = re.compile(rf"([\"']{_NAMES}\\{{0,3}}[\"']\s{{0,3}}:\s{{0,3}}){_VALUE}", re.IGNORECASE)
+_QUOTED = re.compile(
+    rf"((?<![A-Za-z0-9_-]){_NAMES}[\"']?\s{{0,3}}=\s{{0,3}}|\b(?:IDENTIFIED\s{{1,3}}BY|PASSWORD)\s{{1,3}}){_VALUE}",
+    re.IGNORECASE,
+)
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z0-9_-])((?:[a-z]{1,20}[_-]){0,3}(?:password|passwd|pwd|secret|api[_-]?key|token)[\"']?\s{0,3}=\s{0,3}"
-    r"|(?:password|passwd|secret|api[_-]?key)[\"']?\s{0,3}:\s{0,3})"
+    rf"(?<![A-Za-z0-9_-])({_NAMES}[\"']?\s{{0,3}}=\s{{0,3}}"
+    r"|(?:password|passwd|secret|api[_-]?key|(?:[a-z]{1,20}[_-]){1,3}token)[\"']?\s{0,3}:\s{0,3})"
     r"(?P<quote>[\"']?)(?!\s|[$%<{*])[^\s\"',;&)]{3,}",
     re.IGNORECASE,
 )
+_COMMAND = re.compile(
+    r"\b(AUTH\s{1,3}(?:default\s{1,3})?|(?:requirepass|masterauth)\s{1,3})(?![$%<{*])\S{3,200}(?:[ \t]{1,3}\S{1,200})?"
+)
+"""Redis' own; of two words behind AUTH the first may be the user or the password."""
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)?")
 _SENSITIVE_KEY = re.compile(
-    r"authorization|cookie|password|passwd|secret|api_?key|private_?key|(?:^|_)token$", re.IGNORECASE
+    r"authorization|cookie|passw(?:or)?d|passphrase|secret|(?:api|access|private)[_-]?key|(?:^|[_-])token$|^pwd$",
+    re.IGNORECASE,
 )
 
 _lock = threading.Lock()
-_forms: set[str] = set()
-_known: tuple[str, ...] = ()
-_pattern: re.Pattern[str] | None = None
+_values: frozenset[str] = frozenset()
+_known = Known()
 
 
 def register_secret(value: str) -> None:
-    """Hide this value, in all its forms, from now on.
+    """Hide this value from now on, in all its spellings (:mod:`telemetry.spellings`) and where its end was cut off.
 
-    Forms: as it is, percent-encoded, base64 at each of its three alignments (so that it is found
-    inside ``user:password`` as well), escaped as in JSON, Python, HTML and CSV, and each longer line of a value of
-    several lines. Of an address with a password, the password is registered too.
+    Of a value of several lines each longer line is hidden too, of an address with a password the password.
     """
-    global _known, _pattern
-    found = _forms_of(value)
-    if "://" in value:
-        found = _forms_of_url(value)
+    global _known, _values
+    found = _parts_of(value)
     with _lock:
-        _forms.update(found)
-        _known = tuple(form for form in _forms if _is_no_word(form))
-        # Longest first: a secret that holds another one is hidden whole.
-        alternatives = "|".join(re.escape(form) for form in sorted(_forms, key=len, reverse=True))
-        _pattern = re.compile(alternatives) if alternatives else None
+        new = sorted(one for one in found if len(one) >= MIN_LENGTH and one not in _values)
+        _known = Known((*_known.all, *(spelling for one in new for spelling in spellings(one))))
+        _values = _values.union(new)
 
 
-def _forms_of_url(value: str) -> set[str]:
-    """An address is only secret as far as it carries a password; without one its name may be shown."""
-    password = urlsplit(value).password
-    if password is None:
-        return set()
-    return _forms_of(value) | _forms_of(password) | _forms_of(unquote(password))
+def _parts_of(value: str) -> set[str]:
+    """What of a value is secret: an address is only as far as it carries a password; without one it may be shown."""
+    if "://" in value:
+        password = _password_of(value)
+        return {value, password, unquote(password)} if password else set()
+    return {value, *(line.strip() for line in value.splitlines() if len(line.strip()) >= _LEAST_ON_PAGES)}
 
 
-def _forms_of(value: str) -> set[str]:
-    if len(value) < MIN_LENGTH:
-        return set()
-    percent = {quote(value, safe=""), quote_plus(value), quote(value)}
-    forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], *percent}
-    forms |= {json.dumps(value)[1:-1].replace("/", "\\/"), html.escape(value), value.replace('"', '""')}
-    forms |= {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
-    raw = value.encode()
-    for offset in range(3):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            # A byte of the neighbours shares its first and last character with ours: leave those out.
-            text = encode(bytes(offset) + raw).decode().rstrip("=")
-            whole = (offset + len(raw)) % 3 == 0
-            core = text[(0, 2, 3)[offset] : len(text) if whole else -1]
-            if len(core) >= MIN_LENGTH:
-                forms.add(core)
-    forms |= {line.strip() for line in value.splitlines() if len(line.strip()) >= 8}
-    return forms
+def _password_of(address: str) -> str:
+    """The password of an address, also of one in which it is not escaped as it should be; empty where it has none."""
+    parts = urlsplit(address)
+    if parts.password is not None:
+        return parts.password
+    if re.fullmatch(r"[^:@]+(?::\d*)?", parts.netloc):
+        return ""
+    return address.partition("://")[2].rpartition("@")[0].partition(":")[2]
+
+
+def _hidden(text: str, words: bool) -> str:
+    """The text without registered secrets; those that are plain words only with ``words``."""
+    spans = [
+        (start, end)
+        for spelling in _known.near(text)
+        for start, end in spelling.spans(text)
+        if words or _is_no_word(text[start:end])
+    ]
+    if not spans:
+        return text
+    parts: list[str] = []
+    done, after = 0, 0
+    # Secrets that overlap are hidden as one: a secret that holds another one is hidden whole.
+    for start, end in sorted(spans):
+        if not parts or start >= after:
+            parts += [text[done:start], MASK]
+        after = done = max(after, end)
+    return "".join([*parts, text[done:]])
 
 
 def mask(text: str) -> str:
     """``text`` with every registered secret, and what looks like a credential, replaced by ``***``."""
-    pattern = _pattern
-    if pattern is not None:
-        text = pattern.sub(MASK, text)
+    text = _hidden(text, words=True)
+    text = _PEM.sub(rf"\1{MASK}", text)
     text = _USERINFO.sub(f"{MASK}@", text)
+    text = _DIGEST.sub(rf"\1 {MASK}", text)
     text = _HEADER.sub(rf"\1\g<between>{MASK}", text)
     text = _CREDENTIAL.sub(rf"\1 {MASK}", text)
     text = _PARAMETER.sub(rf"\1{MASK}", text)
+    text = _MEMBER.sub(rf"\1\g<q>{MASK}", text)
+    text = _QUOTED.sub(rf"\1\g<q>{MASK}", text)
     text = _ASSIGNED.sub(rf"\1\g<quote>{MASK}", text)
+    text = _COMMAND.sub(rf"\1{MASK}", text)
     return _JWT.sub(MASK, text)
 
 
@@ -125,14 +152,11 @@ def mask_known(text: str) -> str:
     Quicker than :func:`mask`, and it leaves alone what only looks like a credential: somebody who reads a log wants
     to see it. A secret that is a plain word is left alone too, since every such word on a page would be hidden.
     """
-    pattern = _pattern
-    if pattern is None or not any(form in text for form in _known):
-        return text
-    return pattern.sub(lambda match: MASK if _is_no_word(match[0]) else match[0], text)
+    return _hidden(text, words=False)
 
 
 def _is_no_word(form: str) -> bool:
-    return len(form) >= _LEAST_ON_PAGES and not (form.isalpha() and (form.islower() or form.istitle()))
+    return len(form) >= _LEAST_ON_PAGES and not is_word(form)
 
 
 def mask_value(value: object) -> object:

@@ -10,6 +10,7 @@ from benchmarks.regex import CALLS, Expression, expressions, hard_texts, seconds
 from collectors import log_query
 from collectors.postgres import plan as postgres_plan
 from telemetry import masks
+from telemetry.spellings import Known, spellings
 from telemetry.visible import visible
 from views.database.rules import likeness, plan_values, sql_tags, sql_text
 from views.database.statements.panels.detail import formatted
@@ -52,6 +53,8 @@ HARD = (
     "'", "\\'", "''", "$a$", "/*", "/**/", "/*a", "--\n", '"', "1e+", ".", "a", "a ", " ", "(", "password ",
     "password=", "a://", "x://a:", "@", ";", "e'", "u&'", "é", "a,", "::a ", "FROM ", "WITH a AS (", "$1", "1.1.1.1 ",
     "a@", "user_id=", "Bearer ", "authorization:", "?token", "eyJ-", "://", "\x1b[", "\u0301", "NOT ", "x:(", "[", "\\",
+    "%25", "%", "\\x", "&amp;", "\\u0027", "73", "s3cr3t&P<a>ss!", "''\\\\", "%25%25", "a@a ", "Digest a=", "AUTH ",
+    '"token":"', "-----BEGIN PRIVATE KEY-----", "://:a", "://a:b",
 )  # fmt: skip
 
 
@@ -77,6 +80,8 @@ def _begun(text: str) -> object:
         return refused
 
 
+SECRETS = ("s3cr3t&P<a>ss!w0rd+'q\"", "''''\\\\\\%%%%\"\"''", "%25%25%25%25x", "a@a a@a@a a@")
+HIDDEN = Known(one for secret in SECRETS for one in spellings(secret))
 INDEX = "CREATE INDEX i ON t USING gin (to_tsvector('english'::regconfig, a)) WHERE (state = 'new'::text)"
 FUNCTIONS: dict[str, Callable[[str], object]] = {
     "shown": lambda text: _shown(text, literals=False),
@@ -92,6 +97,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "a plan of what begins oddly": _begun,
     "formatted": formatted,
     "mask": masks.mask,
+    "secrets": lambda text: [[*one.spans(text)] for one in HIDDEN.all],
+    "where secrets may be": lambda text: HIDDEN.near(text),
     "masked_text": lambda text: masked_text(text, Visibility(False)),
     "visible": lambda text: visible(text, len(text)),
     "patterns": _mined,

@@ -32,9 +32,10 @@ from collectors.elasticsearch.dsl import ISO
 from collectors.elasticsearch.failures import failure, reason, refusal
 from collectors.elasticsearch.values import as_utf8, has_half_characters, told
 from collectors.errors import BadAnswer, Denied, Overloaded, Partial, SourceError, TimedOut, Unreachable
-from collectors.http import ANOTHER_SERVICE, HttpAnswer, HttpSource
+from collectors.http import ANOTHER_SERVICE, EXCERPT, HttpAnswer, HttpSource
 from collectors.span import Span
 from settings import Elasticsearch as ElasticsearchSettings
+from telemetry.masks import foreign
 
 T = TypeVar("T")
 
@@ -297,7 +298,9 @@ def map_elastic_error(source: HttpSource, error: Exception) -> SourceError:
             if status in (429, 503):
                 return Overloaded(source.name, source.address, f"is overloaded ({status})", hint=hint)
             said = (
-                f": {reason(error.body) or error.message}" if isinstance(error, ApiError) and kind is BadAnswer else ""
+                f": {reason(error.body) or foreign(error.message, EXCERPT)}"
+                if isinstance(error, ApiError) and kind is BadAnswer
+                else ""
             )
             # That it is JSON was seen before: what cannot be read of it is an odd value, as a number without an end.
             odd = isinstance(error, exceptions.SerializationError)

@@ -10,6 +10,7 @@ import msgspec
 
 from collectors.errors import BadAnswer, Denied, Overloaded, SourceError, TimedOut
 from collectors.http import GAVE_UP, HttpAnswer, HttpSource
+from telemetry.masks import MARGIN, foreign
 
 LONGEST_REASON = 300
 """Characters of the server's own words that are told."""
@@ -107,8 +108,8 @@ def not_offered(source: HttpSource, answer: HttpAnswer, path: str) -> SourceErro
 
 
 def reason(text: str) -> str:
-    """The server's own words in one line, cut."""
-    return " ".join(text[: 4 * LONGEST_REASON].split())[:LONGEST_REASON]
+    """The server's own words in one line, masked and then cut: half a secret is one too."""
+    return foreign(" ".join(text[: LONGEST_REASON + MARGIN].split()), LONGEST_REASON)
 
 
 def _envelope(body: bytes) -> Failure | None:

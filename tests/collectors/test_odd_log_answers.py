@@ -350,3 +350,10 @@ def test_objects_are_searched_as_the_store_keeps_them(store, text, query):
     assert to_dsl(parse(text), fields) == query
     assert not [one.name for one in fields.known if one.nested and one.countable]
     assert {one.name for one in fields.known if one.nested} == {"items.sku", "items.inner.id", "mixed.id"}
+
+
+def test_of_an_error_in_no_form_that_is_known_a_short_excerpt_is_told(store):
+    sources = store({"/_search": (400, {"code": 400, "message": "x" * 5000})})
+    with pytest.raises(BadAnswer) as raised:
+        sources.logs.page(HOUR)
+    assert len(raised.value.what) < 200

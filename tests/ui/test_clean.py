@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from analysis import cells
 from analysis.cells import csv_cell
 from telemetry import masks
+from telemetry.spellings import Known
 from ui import clean
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=400)
@@ -86,9 +87,8 @@ def test_numbers_and_plain_texts_stay_what_they_are(cell: object) -> None:
 
 
 def test_a_secret_of_the_settings_is_hidden_also_where_a_long_text_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masks, "_forms", set())
-    monkeypatch.setattr(masks, "_known", ())
-    monkeypatch.setattr(masks, "_pattern", None)
+    monkeypatch.setattr(masks, "_values", frozenset())
+    monkeypatch.setattr(masks, "_known", Known())
     masks.register_secret("hunter2-of-the-database")
     masks.register_secret("synaptic")  # a plain word says nothing on a page
     assert clean.clean("synaptic said hunter2-of-the-database") == "synaptic said ***"

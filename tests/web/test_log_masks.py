@@ -1,17 +1,21 @@
 """Nothing secret is written: masks by value in every form, and log lines that cannot be forged."""
 
 import base64
+import hashlib
+import html
 import json
 import logging
 import subprocess
 import sys
+import unicodedata
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry import logs, masks
+from telemetry.spellings import Known, spellings
 from tests.web.serving import ROOT
 
 SECRET = 'p@ss/w"ord +ümlaut\\'
@@ -21,8 +25,8 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAg
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch):
     """Each test registers its own secrets."""
-    monkeypatch.setattr(masks, "_forms", set())
-    monkeypatch.setattr(masks, "_pattern", None)
+    monkeypatch.setattr(masks, "_values", frozenset())
+    monkeypatch.setattr(masks, "_known", Known())
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,103 @@ def test_a_registered_secret_is_masked_in_every_form(form):
     assert "***" in masked
     assert masked.startswith("before ")
     assert masked.endswith(" after")
+
+
+AWKWARD = "s3cr3t&P<a>ss!w0rd+'q\"~*(7)$a%25/=#x é"
+GO = (
+    json.dumps(AWKWARD, ensure_ascii=False)
+    .replace("&", r"\u0026")
+    .replace("<", r"\u003c")
+    .replace(">", r"\u003e")[1:-1]
+)
+
+
+def escaped(form: str) -> str:
+    """The secret with all but letters and digits in one form."""
+    return "".join(one if one.isalnum() and one.isascii() else form.format(ord(one)) for one in AWKWARD)
+
+
+SPELLED = {
+    "Go's JSON": GO,
+    "Go's JSON in JSON": json.dumps(GO)[1:-1],
+    "JSON in JSON": json.dumps(json.dumps(AWKWARD)[1:-1])[1:-1],
+    "JavaScript's percent encoding": quote(AWKWARD, safe="!'()*~"),
+    "a path of Go": quote(AWKWARD, safe="$&+=:@~"),
+    "percent, twice": quote(quote(AWKWARD, safe=""), safe=""),
+    "percent, three times": quote(quote(quote(AWKWARD, safe=""), safe=""), safe=""),
+    "Latin-1 in percent": quote(AWKWARD, safe="", encoding="latin-1"),
+    "HTML of Go": AWKWARD.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;").replace('"', "&#34;"),
+    "HTML of Python": html.escape(AWKWARD),
+    "HTML twice": html.escape(html.escape(AWKWARD)),
+    "HTML in hexadecimal": escaped("&#x{:X};"),
+    "NGINX": escaped(r"\x{:02X}"),
+    "bytes of Python": repr(AWKWARD.encode())[2:-1],
+    "SQL": AWKWARD.replace("'", "''"),
+    "CSV": AWKWARD.replace('"', '""'),
+    "a shell": AWKWARD.replace("'", r"'\''"),
+    "capitals": AWKWARD.upper(),
+    "small letters": AWKWARD.lower(),
+    "hexadecimal": AWKWARD.encode().hex(),
+    "bytes of a dump": AWKWARD.encode().hex(" ").upper(),
+    "bytes of C": "".join(f"\\x{one:02x}" for one in AWKWARD.encode()),
+    "all in percent": "".join(f"%{one:02X}" for one in AWKWARD.encode()),
+    "UTF-8 read as Latin-1": AWKWARD.encode().decode("latin-1"),
+    "Latin-1 read as UTF-8": AWKWARD.encode("latin-1").decode("utf-8", "replace"),
+    "decomposed": unicodedata.normalize("NFD", AWKWARD),
+    "base64 of Latin-1": base64.b64encode(AWKWARD.encode("latin-1")).decode(),
+    "base64 in a URL": quote(base64.b64encode(AWKWARD.encode()).decode(), safe=""),
+    "cut by two": AWKWARD[:-2],
+    "cut by a third": AWKWARD[: len(AWKWARD) * 2 // 3 + 1],
+    "cut in Go's JSON": GO[: len(GO) * 5 // 6],
+}
+
+
+@pytest.mark.parametrize("case", SPELLED)
+def test_a_registered_secret_is_masked_in_the_spelling_of_whoever_repeats_it(case):
+    masks.register_secret(AWKWARD)
+    for mask in (masks.mask, masks.mask_known):
+        masked = mask(f"before {SPELLED[case]} after")
+        rest = masked.removeprefix("before ").removesuffix(" after")
+        assert rest.startswith(("***", "\\x***", "%***"))
+        # What a last character that was cut in its middle, or base64 shares with its neighbours, leaves behind.
+        assert len(rest) <= len("***") + 6
+
+
+def test_a_beginning_that_is_a_word_or_too_short_is_no_secret():
+    masks.register_secret("postgres-1234")
+    masks.register_secret("Xy7-kQw")
+    assert masks.mask("postgres said Xy7-kQ and postgres-12") == "postgres said Xy7-kQ and ***"
+
+
+SPELL = {
+    "plain": str,
+    "SQL": lambda one: one.replace("'", "''"),
+    "JSON": lambda one: json.dumps(one)[1:-1],
+    "JSON in JSON": lambda one: json.dumps(json.dumps(one)),
+    "percent": lambda one: quote(one, safe=""),
+    "percent twice": lambda one: quote(quote(one, safe=""), safe=""),
+    "a form": quote_plus,
+    "HTML": html.escape,
+}
+
+
+@settings(max_examples=400)
+@given(
+    secret=st.text(st.sampled_from("'\"\\%$`{}&;+ <>/~ab25é\n"), min_size=4, max_size=24), how=st.sampled_from([*SPELL])
+)
+def test_whatever_a_secret_is_made_of_it_is_masked_in_each_spelling(secret, how):
+    found = Known(spellings(secret))
+    written = SPELL[how](secret)
+    spans = [span for one in found.near(written) for span in one.spans(written)]
+    inner = written.strip('"') if how == "JSON in JSON" else written
+    assert any(end - start >= len(inner.strip("\\")) - 4 for start, end in spans), spans
+
+
+def test_few_texts_are_looked_at_closely_however_many_secrets_there_are():
+    for number in range(60):
+        masks.register_secret(f"{hashlib.sha256(bytes([number])).hexdigest()[:20]}!&<>")
+    line = '2026-11-27T17:00:00Z INFO synaptic.search took 12.4 ms "GET /x?a=b" 0f3a-77 {"a": "b\\n"} '
+    assert masks._known.near(line * 10_000) == []
 
 
 @given(secret=st.text(st.characters(codec="utf-8"), min_size=6, max_size=40), before=st.binary(), after=st.binary())
@@ -98,6 +199,28 @@ def test_a_longer_secret_is_masked_whole_where_a_shorter_one_is_a_part_of_it():
         ("connect to host=h password=hidden dbname=x", "connect to host=h password=*** dbname=x"),
         ('{"api_key": "hidden-key"}', '{"api_key": "***"}'),
         ("refused eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl here", "refused *** here"),
+        ("redis://:a/b@h and redis://:two words@h", "redis://***@h and redis://***@h"),
+        ("amqp://u:a#b?c'd@h:5672/x", "amqp://***@h:5672/x"),
+        ("postgres://ann:a@b@db/x", "postgres://***@db/x"),
+        ("http://host:9090/x, write to a@b", "http://host:9090/x, write to a@b"),
+        ('Authorization: Digest username="ann", response="hidden"', "Authorization: ***"),
+        ('sent Digest username="ann", uri="/", response="hidden"', "sent Digest ***"),
+        ("X-Auth-Token: hidden", "X-Auth-Token: ***"),
+        ('{"token":"hidden","a":1}', '{"token":"***","a":1}'),
+        (r'{"a":"{\"access_token\": \"hidden\"}"}', r'{"a":"{\"access_token\": \"***\"}"}'),
+        (r'{"pwd": "hid\"den"}', '{"pwd": "***"}'),
+        ("AUTH default hidden", "AUTH default ***"),
+        ("AUTH ann hidden", "AUTH ***"),
+        ("CONFIG SET requirepass hidden", "CONFIG SET requirepass ***"),
+        ("IDENTIFIED BY 'two hidden words' x", "IDENTIFIED BY '***' x"),
+        ("aws_secret_access_key=hidden/hidden x", "aws_secret_access_key=*** x"),
+        ("PGPASSWORD=hidden psql", "PGPASSWORD=*** psql"),
+        ("host=db password='two words' dbname=x", "host=db password='***' dbname=x"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----",
+        ),
+        ("password authentication failed for user", "password authentication failed for user"),
         ("Unexpected token: } and a secret: {", "Unexpected token: } and a secret: {"),
         ("time 12:30 http://host:9090/a@b", "time 12:30 http://host:9090/a@b"),
     ],
