@@ -22,13 +22,18 @@ RecursionError, UnicodeError, OverflowError."""
 LONGEST_REASON = 300
 """Characters of the server's own words that are told."""
 
+_IN_UTF8 = (
+    "Statements of all databases are told in the encoding of the one that the console is connected to. "
+    "Name one in UTF8 as database of this source."
+)
+
 # SQLSTATE or its first two characters → error, what happened, what to do, whether it concerns the whole source.
 # "{words}" are the server's own.
 _BY_STATE: dict[str, tuple[type[SourceError], str, str, bool]] = {
     "28": (Denied, "refused the sign-in: {words}", "Check user and password of this source, and pg_hba.conf.", True),
     "3D000": (Denied, "has no such database: {words}", "Check database of this source in the settings.", True),
     "22021": (BadAnswer, "has text that is not in its own encoding: {words}", "", False),
-    "22P05": (BadAnswer, "has text that cannot be written in the encoding of this database: {words}", "", False),
+    "22P05": (BadAnswer, "has text that cannot be written in the encoding of this database: {words}", _IN_UTF8, False),
     "42501": (Denied, "refused: {words}", "GRANT pg_monitor TO the console's role.", False),
     "53300": (Overloaded, "has no connection left", "Look who holds connections; raise max_connections.", True),
     "53": (Overloaded, "is out of a resource: {words}", "Look at disk, memory and connections of the server.", True),
@@ -75,6 +80,19 @@ _BY_WORDS: tuple[tuple[str, str], ...] = (
 
 # What poolers and libpq itself say, which is never translated.
 _OF_POOLERS = ("unsupported startup parameter", "startup options", "command-line options")
+
+# What they say about a question instead of an answer. They have one SQLSTATE for all, that of a lost connection.
+_BY_WORDS_OF_POOLERS: tuple[tuple[str, tuple[type[SourceError], str, str, bool]], ...] = (
+    ("transaction blocks not allowed", (
+        BadAnswer, "is behind a pooler that allows no transactions: {words}",
+        "Set pool_mode = transaction (or session) for this database in PgBouncer, or use PostgreSQL's own port: what "
+        "the console asks goes with its settings, in one transaction.", False,
+    )),
+)  # fmt: skip
+
+# Functions of the server that convert text: between two encodings of which none is Unicode's they miss a function, and
+# say so by the code of a statement that names none. Their own names are in each error, and are never translated.
+_OF_CONVERSION = frozenset({"pg_do_encoding_conversion", "pg_any_to_server", "pg_server_to_any"})
 _OF_METHODS = "authentication method requirement"
 
 
@@ -92,6 +110,11 @@ def mapped(error: Exception, source: str, address: str) -> SourceError:
         return BadAnswer(source, address, f"answered in a form that the console cannot read ({words})", trips=False)
     words = reason(error)
     state = error.sqlstate
+    for part, row in _BY_WORDS_OF_POOLERS:
+        if part in words:
+            return _of_row(row, state or "", words, source, address)
+    if error.diag.source_function in _OF_CONVERSION:
+        state = "22P05"
     if state is None and isinstance(error, psycopg.errors.ConnectionTimeout):
         return TimedOut(source, address, f"did not accept a connection {WITHIN}", hint="Look whether it runs.")
     if state is None and isinstance(error, psycopg.OperationalError):
@@ -139,11 +162,17 @@ def not_connected(error: Exception, there: Mapping[str, Any], source: str, addre
 def _of_state(state: str, words: str, source: str, address: str) -> SourceError:
     for code in (state, state[:2], ""):
         if code in _BY_STATE:
-            kind, what, hint, trips = _BY_STATE[code]
-            found = kind(source, address, what.format(words=words or "no words"), hint=hint, trips=trips)
-            found.code = state
-            return found
+            return _of_row(_BY_STATE[code], state, words, source, address)
     raise AssertionError("the table has a row for everything")
+
+
+def _of_row(
+    row: tuple[type[SourceError], str, str, bool], state: str, words: str, source: str, address: str
+) -> SourceError:
+    kind, what, hint, trips = row
+    found = kind(source, address, what.format(words=words or "no words"), hint=hint, trips=trips)
+    found.code = state
+    return found
 
 
 def _state_of(words: str) -> str | None:

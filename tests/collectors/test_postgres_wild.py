@@ -156,6 +156,18 @@ def test_a_pooler_that_refuses_the_settings_is_told_with_what_helps(old_server):
         assert report_of(port, pgbouncer=True).status != "broken"
 
 
+def test_a_pooler_that_allows_no_transactions_is_named_and_is_no_lost_connection(old_server, connected):
+    with postgresql.pgbouncer(old_server, pool_mode="statement") as port:
+        database = connected(port, pgbouncer=True)
+        for _ in range(4):
+            with pytest.raises(BadAnswer, match="behind a pooler that allows no transactions") as caught:
+                database.server()
+            assert not caught.value.trips
+            assert "pool_mode = transaction" in caught.value.hint
+        assert database.source.guard.health().breaker == "closed"
+        assert "pool_mode = transaction" in report_of(port, pgbouncer=True).hint
+
+
 # Encodings and odd values
 
 
@@ -192,6 +204,23 @@ def test_a_database_in_another_encoding_answers_everything(server, connected, da
     look = postgres_statements.look(asked)
     assert len(look.keys) > 0
     assert report_of(server.port, database=database).status != "broken"
+
+
+@pytest.mark.parametrize(
+    ("other", "encoding", "text"),
+    [("japan", "euc_jp", "SELECT 1 AS japanese"), ("synaptic", "utf8", "SELECT 1 AS 日本")],
+)
+def test_statements_that_cannot_be_told_in_this_encoding_are_told_so_with_what_helps(
+    server, connected, other, encoding, text
+):
+    server.run("SELECT pg_stat_statements_reset()", "synaptic")
+    with server.connect(other, client_encoding=encoding) as one:
+        one.execute(text)
+    database = connected(server.port, database="legacy")
+    with pytest.raises(BadAnswer, match="cannot be written in the encoding of this database: ") as caught:
+        database.ask("statement_texts", ANY)
+    assert "Name one in UTF8 as database of this source" in caught.value.hint
+    assert not caught.value.trips
 
 
 @pytest.mark.parametrize(
