@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import RowMapping, insert, or_, select, update
 
 from records.database import Database
+from records.leases import database_time
 from records.schema import LABEL_LENGTH, NAME_LENGTH, NOTE_LENGTH, slo_corrections
 
 MOST_LISTED = 500
@@ -73,29 +74,30 @@ def add_correction(
         InvalidCorrection: A value is not as described.
         RecordsError: The database could not be used; nothing was recorded.
     """
-    correction = Correction(
-        id=uuid.uuid4(),
-        environment=environment,
-        objective=_objective(objective),
-        start=start.astimezone(UTC),
-        end=end.astimezone(UTC),
-        reason=_reason(reason),
-        created_by=created_by[:NAME_LENGTH],
-        created_at=datetime.now(UTC),
-    )
-    if correction.end <= correction.start:
+    objective, reason = _objective(objective), _reason(reason)
+    if end <= start:
         raise InvalidCorrection("A correction must end after it starts.")
-    row = {
-        "id": correction.id,
-        "environment": correction.environment,
-        "objective": correction.objective,
-        "starts_at": correction.start,
-        "ends_at": correction.end,
-        "reason": correction.reason,
-        "created_by": correction.created_by,
-        "created_at": correction.created_at,
-    }
     with database.writing() as connection:
+        correction = Correction(
+            id=uuid.uuid4(),
+            environment=environment,
+            objective=objective,
+            start=start.astimezone(UTC),
+            end=end.astimezone(UTC),
+            reason=reason,
+            created_by=created_by[:NAME_LENGTH],
+            created_at=database_time(connection),
+        )
+        row = {
+            "id": correction.id,
+            "environment": correction.environment,
+            "objective": correction.objective,
+            "starts_at": correction.start,
+            "ends_at": correction.end,
+            "reason": correction.reason,
+            "created_by": correction.created_by,
+            "created_at": correction.created_at,
+        }
         connection.execute(insert(slo_corrections).values(row))
     return correction
 
@@ -146,12 +148,12 @@ def remove_correction(database: Database, correction_id: uuid.UUID, by: str) -> 
         RecordsError: The database could not be used; nothing was removed.
     """
     t = slo_corrections
-    change = (
-        update(t)
-        .where(t.c.id == correction_id, t.c.deleted_at.is_(None))
-        .values(deleted_by=by[:NAME_LENGTH], deleted_at=datetime.now(UTC))
-    )
     with database.writing() as connection:
+        change = (
+            update(t)
+            .where(t.c.id == correction_id, t.c.deleted_at.is_(None))
+            .values(deleted_by=by[:NAME_LENGTH], deleted_at=database_time(connection))
+        )
         return connection.execute(change).rowcount == 1
 
 

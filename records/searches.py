@@ -6,11 +6,12 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import RowMapping, delete, exc, func, insert, select, update
 
 from records.database import Database
+from records.leases import database_time
 from records.schema import LABEL_LENGTH, NAME_LENGTH, QUERY_LENGTH, saved_searches
 
 MOST_KEPT = 200
@@ -81,20 +82,22 @@ def save_search(
             as described.
         RecordsError: The database could not be used; nothing was saved.
     """
-    search = SavedSearch(
-        id=uuid.uuid4(),
-        environment=environment,
-        label=_label(label),
-        query=_text(query),
-        filters=_texts("filters", filters),
-        columns=_texts("columns", columns),
-        created_by=created_by[:NAME_LENGTH],
-        created_at=datetime.now(UTC),
-    )
-    if not search.query and not search.filters:
+    label, query = _label(label), _text(query)
+    filters, columns = _texts("filters", filters), _texts("columns", columns)
+    if not query and not filters:
         raise InvalidSearch("There is nothing to save: the search is empty and has no filter.")
     t = saved_searches
     with database.writing() as connection:
+        search = SavedSearch(
+            id=uuid.uuid4(),
+            environment=environment,
+            label=label,
+            query=query,
+            filters=filters,
+            columns=columns,
+            created_by=created_by[:NAME_LENGTH],
+            created_at=database_time(connection),
+        )
         kept = select(func.count()).where(t.c.environment == environment, t.c.deleted_at.is_(None))
         if (connection.scalar(kept) or 0) >= MOST_KEPT:
             raise InvalidSearch(f"There are {MOST_KEPT} saved searches already. Delete one that nobody needs first.")
@@ -153,12 +156,12 @@ def delete_search(database: Database, search_id: uuid.UUID, by: str) -> bool:
         RecordsError: The database could not be used; nothing was deleted.
     """
     t = saved_searches
-    change = (
-        update(t)
-        .where(t.c.id == search_id, t.c.deleted_at.is_(None))
-        .values(deleted_by=by[:NAME_LENGTH], deleted_at=datetime.now(UTC))
-    )
     with database.writing() as connection:
+        change = (
+            update(t)
+            .where(t.c.id == search_id, t.c.deleted_at.is_(None))
+            .values(deleted_by=by[:NAME_LENGTH], deleted_at=database_time(connection))
+        )
         found = connection.execute(change.returning(t.c.environment)).scalar()
         if found is None:
             return False

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import RowMapping, delete, exc, func, insert, select, update
 
 from records.database import Database
+from records.leases import database_time
 from records.schema import LABEL_LENGTH, NAME_LENGTH, NOTE_LENGTH, saved_windows
 
 MOST_KEPT = 200
@@ -69,20 +70,21 @@ def save_window(
         InvalidWindow: There are ``MOST_KEPT`` already, the label is taken, or a value is not as described.
         RecordsError: The database could not be used; nothing was saved.
     """
-    window = SavedWindow(
-        id=uuid.uuid4(),
-        environment=environment,
-        label=_label(label),
-        start=start.astimezone(UTC),
-        end=end.astimezone(UTC),
-        note=_note(note),
-        created_by=created_by[:NAME_LENGTH],
-        created_at=datetime.now(UTC),
-    )
-    if window.end <= window.start:
+    label, note = _label(label), _note(note)
+    if end <= start:
         raise InvalidWindow("A window must end after it starts.")
     t = saved_windows
     with database.writing() as connection:
+        window = SavedWindow(
+            id=uuid.uuid4(),
+            environment=environment,
+            label=label,
+            start=start.astimezone(UTC),
+            end=end.astimezone(UTC),
+            note=note,
+            created_by=created_by[:NAME_LENGTH],
+            created_at=database_time(connection),
+        )
         kept = select(func.count()).where(t.c.environment == environment, t.c.deleted_at.is_(None))
         if (connection.scalar(kept) or 0) >= MOST_KEPT:
             raise InvalidWindow(f"There are {MOST_KEPT} saved windows already. Delete one that nobody needs first.")
@@ -130,12 +132,12 @@ def delete_window(database: Database, window_id: uuid.UUID, by: str) -> bool:
         RecordsError: The database could not be used; nothing was deleted.
     """
     t = saved_windows
-    change = (
-        update(t)
-        .where(t.c.id == window_id, t.c.deleted_at.is_(None))
-        .values(deleted_by=by[:NAME_LENGTH], deleted_at=datetime.now(UTC))
-    )
     with database.writing() as connection:
+        change = (
+            update(t)
+            .where(t.c.id == window_id, t.c.deleted_at.is_(None))
+            .values(deleted_by=by[:NAME_LENGTH], deleted_at=database_time(connection))
+        )
         found = connection.execute(change.returning(t.c.environment)).scalar()
         if found is None:
             return False
