@@ -14,7 +14,7 @@ import os
 import ssl
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -183,7 +183,7 @@ class HttpSource:
         decoder = msgspec.json.Decoder(shape, strict=False)
 
         def read(answer: HttpAnswer) -> tuple[Any, tuple[str, ...]]:
-            self._refuse_dear(answer.body)
+            self.refuse_dear(answer.body)
             try:
                 return decoder.decode(answer.body), ()
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -206,12 +206,15 @@ class HttpSource:
 
         return read
 
-    def _refuse_dear(self, body: bytes) -> None:
+    def refuse_dear(self, body: bytes, bounds: Sequence[tuple[bytes, int, str]] = MOST) -> None:
         """Raise where an answer has more values than any of ours, however few bytes each takes on the wire.
 
         An empty object is two bytes there and hundreds here; what is decoded at once cannot be stopped.
+
+        Raises:
+            BadAnswer: It has; that is about this question.
         """
-        for mark, most, what in MOST:
+        for mark, most, what in bounds:
             if body.count(mark) > most:
                 raise self.bad_answer(f"answered with more than {most:,} {what}", hint=LESS, trips=False)
 

@@ -309,6 +309,9 @@ def map_elastic_error(source: HttpSource, error: Exception) -> SourceError:
     raise error
 
 
+MOST = ((b"{", 1_000_000, "objects"), (b"[", 1_000_000, "lists"))
+"""What one answer may hold: lines of a log are made of objects, and their texts may be JSON again."""
+
 _BLAMES_QUESTION = (400, 404, 410, 422)
 _HAS_WORDS = (403, 429, 500, 503)
 """Statuses that are about the source, unless the body says that they are about the question."""
@@ -348,6 +351,7 @@ class _Node(BaseNode):
     def _checked(self, answer: HttpAnswer) -> HttpAnswer:
         # Here, and not in the client's serializer, a body that is not JSON counts as the source's failure.
         if answer.status < 300:
+            self._source.refuse_dear(answer.body, MOST)
             answer = replace(answer, body=as_utf8(answer.body))
             try:
                 self._source.json(msgspec.Raw)(answer)

@@ -357,3 +357,14 @@ def test_of_an_error_in_no_form_that_is_known_a_short_excerpt_is_told(store):
     with pytest.raises(BadAnswer) as raised:
         sources.logs.page(HOUR)
     assert len(raised.value.what) < 200
+
+
+@pytest.mark.parametrize("part", [b"{}", b"[]"])
+def test_an_answer_of_millions_of_values_is_refused_in_words_and_rests_nothing(store, part):
+    body = b'{"hits":{"hits":[{"_id":"1","_index":"i","_source":{"a":[%s]}}]}}' % b",".join([part] * 1_000_000)
+    sources = store({"/_search": (200, body)})
+    for _ in range(4):
+        with pytest.raises(BadAnswer, match="more than 1,000,000") as raised:
+            sources.logs.page(HOUR)
+        assert not raised.value.trips
+    assert sources.elasticsearch.source.guard.health().breaker == "closed"
