@@ -237,3 +237,9 @@ def test_the_ledger_leaves_out_what_is_excluded_and_what_was_not_measured():
     found = ledger(events, 0, 5 * MINUTE, 0.99, [(MINUTE, 2 * MINUTE)])
     assert [(one.start, one.first, one.end, one.bad) for one in found.episodes] == [(120, 180, 180, 500)]
     assert ledger(buckets([np.nan] * 3, [np.nan] * 3), 0, 3 * MINUTE, 0.99).episodes == ()
+
+
+@pytest.mark.parametrize("odd", [(math.inf, math.inf), (1.0, math.inf), (math.nan, 10.0), (math.inf, 10.0)])
+def test_sums_beyond_all_numbers_leave_a_promise_unknown_and_never_fine(odd: tuple[float, float]):
+    assert budget(Tally(*odd, MONTH), 0.999) is None
+    assert burn_rate(Tally(*odd, HOUR), 0.999) is None

@@ -14,6 +14,7 @@ Source: Google, "The Site Reliability Workbook", chapters 2 and 5.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -154,14 +155,19 @@ def tally(buckets: Buckets, start: float, end: float, excluded: Sequence[Window]
     return Tally(_sum(shares * _zeros(buckets.bad)), _sum(shares * _zeros(buckets.total)), _sum(seconds))
 
 
+def _counted(events: Tally) -> bool:
+    """Whether there are events; sums beyond all numbers are none that anything could be said about."""
+    return math.isfinite(events.bad) and 0 < events.total < math.inf
+
+
 def burn_rate(events: Tally, objective: float) -> float | None:
     """How many times faster than allowed the budget is spent; ``None`` without events."""
-    return events.bad / events.total / (1.0 - objective) if events.total > 0 else None
+    return events.bad / events.total / (1.0 - objective) if _counted(events) else None
 
 
 def budget(events: Tally, objective: float) -> Budget | None:
     """The budget after these events of a period; ``None`` without events, because nothing is known then."""
-    if events.total <= 0:
+    if not _counted(events):
         return None
     allowed = (1.0 - objective) * events.total
     seconds = (1.0 - objective) * events.seconds
