@@ -148,10 +148,10 @@ def learn(sources: Sources, database: Database, lease: Lease, now: datetime, go_
             start = now - 2 * SETTLE
         if start < now - LONGEST_GAP:
             start = _beginning(sources.logs, now)
-        end = min(start + STRETCH, now - SETTLE)
+        end = _whole(min(start + STRETCH, now - SETTLE))
         if end <= start:
             break
-        end = _divided(sources.logs, start, end)
+        end = _whole(_divided(sources.logs, start, end))
         stretch = sample(sources.logs, _question(start, end))
         miner = Miner(known_to_miner(memory))
         running = load_running(sources, start, end)
@@ -170,7 +170,12 @@ def _beginning(logs: LogSource, now: datetime) -> datetime:
     page = logs.page(_question(now - FIRST, now - SETTLE), size=1, order="oldest")
     oldest = page.lines[0].time if page.lines else None
     latest = now - 2 * SETTLE
-    return min(max(oldest, now - FIRST), latest) if oldest is not None else latest
+    return _whole(min(max(oldest, now - FIRST), latest) if oldest is not None else latest)
+
+
+def _whole(moment: datetime) -> datetime:
+    """The beginning of its millisecond: stores compare by these; on a finer boundary a line is in both stretches."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _question(start: datetime, end: datetime) -> Question:
