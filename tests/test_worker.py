@@ -141,7 +141,7 @@ def test_a_turn_learns_every_line_once_and_a_second_one_adds_nothing(worker, dat
     one.turn()
     assert counted(database) == EACH_ONCE
     memory = read_memory(database, "test")
-    assert memory.until - memory.since > timedelta(hours=23)
+    assert memory.until - memory.since > timedelta(hours=19)
     one.turn()
     assert counted(database) == EACH_ONCE
 

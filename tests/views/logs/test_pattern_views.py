@@ -78,7 +78,9 @@ class Log:
 def log(quiet, build, real_elasticsearch) -> Log:
     index = log_lines.new_index(real_elasticsearch)
     settings = quiet.settings(elasticsearch={"url": real_elasticsearch, "index": index})
-    return Log(build(settings), real_elasticsearch, index, quiet.moment)
+    # On a whole millisecond, as stores compare times.
+    now = quiet.moment.replace(microsecond=quiet.moment.microsecond // 1000 * 1000)
+    return Log(build(settings), real_elasticsearch, index, now)
 
 
 def named(patterns: Patterns, template: str) -> Found:
