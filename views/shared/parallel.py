@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from contextvars import copy_context
-from threading import Thread
+from concurrent.futures import wait
 from typing import TypeVar
 
-from collectors.parallel import side_by_side
+from collectors.parallel import begun, side_by_side
 
 __all__ = ["side_by_side", "soon"]
 
@@ -24,25 +22,6 @@ def soon(call: Callable[[], T], seconds: float) -> T | None:
     Raises:
         Exception: What the call raised in time.
     """
-    found = _begun(call, "views-soon")
+    found = begun(call, "views-soon")
     wait([found], seconds)
     return found.result() if found.done() else None
-
-
-def _begun(call: Callable[[], T], name: str) -> Future[T]:
-    """The outcome of a call that runs in a thread of its own, in a copy of the caller's context.
-
-    No executor: ``submit`` starts its thread while it holds a lock that all executors of the process share, and the
-    event loop's ``to_thread`` needs it too. With many panels at once everything stood still behind it.
-    """
-    outcome: Future[T] = Future()
-    context = copy_context()
-
-    def run() -> None:
-        try:
-            outcome.set_result(context.run(call))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the outcome is asked for
-            outcome.set_exception(error)
-
-    Thread(target=run, name=name, daemon=True).start()
-    return outcome
