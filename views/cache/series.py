@@ -9,10 +9,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from analysis.events import Event
 from analysis.series import Series
 from collectors.cache import Answer
-from collectors.errors import NotConfigured, SourceError
+from collectors.errors import SourceError
 from collectors.registry import Sources
 from collectors.span import Span
 from views.cache.history import History, Memory, load_history
@@ -46,7 +45,7 @@ def load_samples(
         SourceError: It does not answer, and no sample of the window is kept.
     """
     one = KINDS[kind]
-    kept, events = side_by_side(partial(load_history, sources, memory, span), partial(_events_or_none, sources, span))
+    kept, events = side_by_side(partial(load_history, sources, memory, span), partial(events_or_none, sources, span))
     history: History = kept.value
     previous = None
     if earlier is not None:
@@ -63,13 +62,6 @@ def load_samples(
         frame = frame.iloc[:0]
     series = Series(one.title, one.unit, one.help, frame, previous=previous, events=events, remarks=history.remarks)
     return Answer(series, kept.as_of, kept.error)
-
-
-def _events_or_none(sources: Sources, span: Span) -> tuple[Event, ...]:
-    try:
-        return events_or_none(sources, span)
-    except NotConfigured:
-        return ()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import wait
 from typing import TypeVar
 
+from collectors.errors import SourceError
 from collectors.parallel import begun, side_by_side
 
-__all__ = ["side_by_side", "soon"]
+__all__ = ["or_error", "side_by_side", "soon"]
 
 T = TypeVar("T")
 
@@ -25,3 +26,11 @@ def soon(call: Callable[[], T], seconds: float) -> T | None:
     found = begun(call, "views-soon")
     wait([found], seconds)
     return found.result() if found.done() else None
+
+
+def or_error(call: Callable[[], T]) -> T | SourceError:
+    """What a call returned, or why its source did not answer: a part that may be missing costs no other."""
+    try:
+        return call()
+    except SourceError as error:
+        return error

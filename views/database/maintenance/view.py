@@ -42,7 +42,7 @@ from collectors.signals import catalogue
 from collectors.span import Span
 from views.database.maintenance.settings import SettingsReport, load_settings
 from views.shared.ages import oldest
-from views.shared.parallel import side_by_side
+from views.shared.parallel import or_error, side_by_side
 
 T = TypeVar("T")
 
@@ -195,11 +195,11 @@ def load_upkeep(sources: Sources, span: Span) -> Answer[Upkeep]:
     postgres = sources.postgres
     server = postgres.server()
     calls: list[Callable[[], Answer[Any] | SourceError]] = [
-        partial(_tried, partial(load, postgres)) for _, load in _PARTS.values()
+        partial(or_error, partial(load, postgres)) for _, load in _PARTS.values()
     ]
-    calls.append(partial(_tried, partial(_advised, sources)))
+    calls.append(partial(or_error, partial(_advised, sources)))
     if server.value.major >= 16:
-        calls.append(partial(_tried, partial(postgres_upkeep.io, postgres)))
+        calls.append(partial(or_error, partial(postgres_upkeep.io, postgres)))
     counts = partial(_in_window, sources, span)
     *answers, window = side_by_side(*calls, counts)
     names = [*_PARTS, "report", "io"]
@@ -227,13 +227,6 @@ def load_upkeep(sources: Sources, span: Span) -> Answer[Upkeep]:
         **parts,
     )
     return oldest([server, *good], found)
-
-
-def _tried(call: Callable[[], Answer[T]]) -> Answer[T] | SourceError:
-    try:
-        return call()
-    except SourceError as error:
-        return error
 
 
 def _advised(sources: Sources) -> Answer[SettingsReport]:

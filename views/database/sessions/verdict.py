@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from collectors.registry import Sources
 from views.database.rules.blocking import PREPARED
 from views.database.sessions.locks import LockLoad
 from views.database.sessions.view import Connections, Now, Seat, load_connections, load_now
-from views.shared.parallel import side_by_side
+from views.shared.parallel import or_error, side_by_side
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ def load_look(sources: Sources, value: Words, locks: LockLoad | None = None) -> 
     Raises:
         SourceError: Neither could be asked, and no good answer is kept.
     """
-    now, connections = side_by_side(partial(_or_error, partial(load_now, sources)), partial(_connections, sources))
+    now, connections = side_by_side(partial(or_error, partial(load_now, sources)), partial(_connections, sources))
     if isinstance(now, SourceError) and isinstance(connections, SourceError):
         raise now
     counted = connections if isinstance(connections, SourceError) else _told_connections(connections, value)
@@ -193,14 +193,7 @@ def _told_connections(kept: Answer[Connections], value: Words) -> Answer[ToldCon
 
 
 def _connections(sources: Sources) -> Answer[Connections] | SourceError:
-    return _or_error(partial(load_connections, sources))
-
-
-def _or_error(call: Callable[[], Answer[T]]) -> Answer[T] | SourceError:
-    try:
-        return call()
-    except SourceError as error:
-        return error
+    return or_error(partial(load_connections, sources))
 
 
 def judged(now: Now, value: Words, *, full: bool = False) -> list[Diagnosis]:

@@ -40,7 +40,7 @@ from views.database.rules.sequences import Fill
 from views.database.rules.sql_names import identifier
 from views.database.rules.vacuum_due import Due
 from views.database.tables.sampler import Remembered, remembered
-from views.shared.parallel import side_by_side
+from views.shared.parallel import or_error, side_by_side
 
 T = TypeVar("T")
 
@@ -184,7 +184,7 @@ def _asked(sources: Sources, database: Database | None, keep: float) -> Relation
     answers = side_by_side(
         partial(listed, postgres, "database_figures", Figures),
         partial(listed, postgres, "tables", Table),
-        *(partial(_or_error, partial(listed, postgres, name, kind)) for name, (_, kind) in _OPTIONAL.items()),
+        *(partial(or_error, partial(listed, postgres, name, kind)) for name, (_, kind) in _OPTIONAL.items()),
         partial(remembered, sources, database, keep),
         postgres.server,
     )
@@ -329,13 +329,6 @@ def _cut(listed_: Mapping[str, tuple[Any, ...]]) -> list[str]:
         for name, rows in listed_.items()
         if rows and rows[0].total > len(rows)
     ]
-
-
-def _or_error(call: Callable[[], T]) -> T | SourceError:
-    try:
-        return call()
-    except SourceError as error:
-        return error
 
 
 def load_sizes(sources: Sources, database: Database | None, keep: float) -> Answer[pd.DataFrame]:
